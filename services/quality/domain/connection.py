@@ -1,0 +1,44 @@
+"""Where a warehouse is and how to log in, opened for one run. Never logged: `repr` hides the secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SnowflakeConnection:
+    """A Snowflake login with a password or a key pair (exactly one of them is set)."""
+
+    account: str
+    user: str
+    warehouse: str
+    database: str
+    schema: str
+    role: str
+    host: str
+    """Empty for the account's own host."""
+    port: int
+    """0 for the protocol's own port."""
+    protocol: str
+    """`https` or `http`."""
+    granted_schemas: tuple[str, ...] = ()
+    """Further schemas that checks may read, as `SCHEMA` or `DATABASE.SCHEMA`."""
+    password: str = field(default="", repr=False)
+    private_key_pem: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresConnection:
+    """A Postgres login with a password."""
+
+    host: str
+    port: int
+    database: str
+    schema: str
+    user: str
+    sslmode: str
+    granted_schemas: tuple[str, ...] = ()
+    password: str = field(default="", repr=False)
+
+
+ConnectionSpec = SnowflakeConnection | PostgresConnection
