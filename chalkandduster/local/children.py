@@ -80,8 +80,8 @@ def tail(log: Path, lines: int = 8) -> str:
         return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
 
 
-def python_path() -> dict[str, str]:
-    """The environment entry that lets a child import this package from wherever we were imported."""
+def environment(**extra: str) -> dict[str, str]:
+    """Our environment and `extra`, for a Python child that imports this package from wherever we were imported."""
     root = str(Path(__file__).resolve().parents[2])
     rest = os.environ.get("PYTHONPATH", "")
-    return {"PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root, **extra}

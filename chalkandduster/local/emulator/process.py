@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -142,7 +141,9 @@ class EmulatorProcess(EmulatorAdmin):
         self._db_path.mkdir(parents=True, exist_ok=True)
         port_file = self._db_path / ".port"
         port_file.unlink(missing_ok=True)
-        self.process = children.spawn(self._command(port_file), self.log, env=self._environment())
+        self.process = children.spawn(
+            self._command(port_file), self.log, env=children.environment(CHALKANDDUSTER_EMULATOR_ADMIN_TOKEN=self.admin_token)
+        )
         end = time.monotonic() + _START_LIMIT_S
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -167,9 +168,6 @@ class EmulatorProcess(EmulatorAdmin):
             users_file.write_text(json.dumps(self._users), encoding="utf-8")
             command += ["--users-file", str(users_file)]
         return command
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, **children.python_path(), "CHALKANDDUSTER_EMULATOR_ADMIN_TOKEN": self.admin_token}
 
     def __enter__(self) -> Self:
         return self.start()
