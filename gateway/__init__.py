@@ -1,0 +1,1 @@
+"""The gateway: one Envoy in front of all services, configured from the protos."""

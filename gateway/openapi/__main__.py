@@ -1,0 +1,26 @@
+"""Prints the OpenAPI document of a descriptor set: `python -m gateway.openapi FILE`. The set must hold the comments."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+from gateway.contract import Contract
+from gateway.openapi.document import build
+
+EXAMPLES = Path(__file__).with_name("examples.yaml")
+
+
+def main(descriptor_set: Path) -> None:
+    """Writes the document to standard output."""
+    examples = yaml.safe_load(EXAMPLES.read_text("utf-8"))
+    document = build(Contract(descriptor_set.read_bytes()), examples)
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

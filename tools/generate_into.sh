@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Generates all that comes from proto/ into a folder: Python stubs, gateway/api.pb (what Envoy transcodes by) and
+# gateway/docs/openapi.json. Needs no network. Called by gen.sh and check_gen.sh.
+#   tools/generate_into.sh DIR
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=$(cd "$1" && pwd)
+cd "$root"
+# The plugins of buf.gen.yaml are found by name: those of the project's environment come first.
+[ ! -d .venv/bin ] || export PATH="$root/.venv/bin:$PATH"
+
+mkdir -p "$out/gateway/docs"
+buf generate --output "$out" 2>"$out/generate.log" || { cat "$out/generate.log" >&2; exit 1; }
+# mypy-protobuf also writes a stub for files that have no service.
+find "$out" -name '*_pb2_grpc.pyi' | while read -r stub; do [ -e "${stub%i}" ] || rm "$stub"; done
+buf build --as-file-descriptor-set --exclude-source-info --output "$out/gateway/api.pb"
+# With the comments, which become the descriptions. The generator reads the buf.validate options through the stubs just made.
+buf build --as-file-descriptor-set --output "$out/commented.binpb"
+PYTHONPATH="$out:$root" python -m gateway.openapi "$out/commented.binpb" >"$out/gateway/docs/openapi.json"
+rm "$out/generate.log" "$out/commented.binpb"
