@@ -1,0 +1,1 @@
+"""The server kit: what every service shares, and nothing about any one of them."""

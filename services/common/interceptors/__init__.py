@@ -1,0 +1,1 @@
+"""What happens around every RPC; `order` says in which order, and why."""

@@ -1,0 +1,52 @@
+"""Refuses requests that break the rules written beside the fields in the protos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import protovalidate
+from google.protobuf.message import Message
+
+from services.common.errors import FieldViolation, InvalidRequest
+from services.common.interceptors.base import CallInterceptor
+
+_NUL = b"\0"
+
+
+class ValidationInterceptor(CallInterceptor):
+    """Checks each request message with protovalidate (2 to 40 µs), and for U+0000, which Postgres cannot store."""
+
+    def check(self, request: Message) -> None:
+        """Raises InvalidRequest with every field that breaks a rule."""
+        violations = [_violation(found) for found in protovalidate.collect_violations(request)]
+        if _NUL in request.SerializeToString():  # also true of numbers with a zero byte: only then is it worth a walk
+            violations += [FieldViolation(path, "must not contain the character U+0000", "STRING_NUL") for path in _texts_with_nul(request)]
+        if violations:
+            raise InvalidRequest(violations)
+
+
+def _violation(found: protovalidate.Violation) -> FieldViolation:
+    proto = found.proto
+    rule = (proto.rule_id or "invalid").upper().replace(".", "_")
+    return FieldViolation(_path(proto.field), proto.message or "is not valid", rule)
+
+
+def _path(field: protovalidate.FieldPathPb | None) -> str:
+    parts: list[str] = []
+    for element in field.elements if field is not None else ():
+        subscript = element.subscript
+        key = "" if subscript is None else f"[{subscript.value}]"
+        parts.append(f"{element.field_name}{key}")
+    return ".".join(parts)
+
+
+def _texts_with_nul(message: Message, prefix: str = "") -> Iterator[str]:
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        items = list(value.items()) if hasattr(value, "items") else list(enumerate(value)) if field.is_repeated else [(None, value)]
+        for key, item in items:
+            where = path if key is None else f"{path}[{key!r}]"
+            if isinstance(item, Message):
+                yield from _texts_with_nul(item, f"{where}.")
+            elif any(isinstance(text, str) and "\0" in text for text in (item, key)):
+                yield where
