@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
 
-from chalkandduster.local import secret_files
 from chalkandduster.local.postgres import PostgresServer
+from chalkandduster.local.roles import DATABASE, LOGIN_ROLES
 
-DATABASE = "chalkandduster"
-SERVICES_WITH_DATA = ("registry", "quality", "drift", "notifier")
-LOGIN_ROLES = tuple(f"{service}_{kind}" for service in SERVICES_WITH_DATA for kind in ("owner", "app"))
 SQL_FILE = Path(__file__).resolve().parents[2] / "deploy" / "postgres" / "bootstrap.sql"
-
-
-def passwords(file: Path) -> dict[str, str]:
-    """The passwords of the superuser and the login roles, made at the first call and kept in `file` (mode 0600)."""
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    missing = [role for role in ("postgres", *LOGIN_ROLES) if role not in known]
-    if missing:
-        known |= {role: secrets.token_urlsafe(24) for role in missing}
-        secret_files.write(file, json.dumps(known, indent=1))
-    return known
 
 
 def bootstrap(server: PostgresServer, role_passwords: Mapping[str, str], database: str = DATABASE) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 # Loaded before any fork: loading a library between fork and exec may deadlock.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -71,13 +72,15 @@ def kill_group(pid: int) -> None:
         return
 
 
-def tail(log: Path, lines: int = 8) -> str:
-    """The last lines of a log, empty if there is none."""
+def tail(log: Path, lines: int = 8, since: int = 0) -> str:
+    """The last lines of a log that are not empty, looking no further back than byte `since`; empty if there is no log."""
     if not log.is_file():
         return ""
+    size = log.stat().st_size
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 8192))
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+        file.seek(max(0, size - 8192, since if since <= size else 0))
+        text = file.read().decode("utf-8", "replace")
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -85,3 +88,9 @@ def environment(**extra: str) -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     rest = os.environ.get("PYTHONPATH", "")
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root, **extra}
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes that our children leave behind, so that they can be found and ended."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -8,10 +8,12 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chalkandduster.local import bootstrap, secret_files
-from chalkandduster.local.keys import SigningKey
+from chalkandduster.local import roles, secret_files
+
+if TYPE_CHECKING:
+    from chalkandduster.local.keys import SigningKey
 
 
 class State:
@@ -21,11 +23,14 @@ class State:
         self.directory = directory.resolve()
 
     def prepare(self) -> None:
-        """Make the directory. As root it lets others pass (not list), because Postgres then runs as user nobody inside."""
+        """Make the directory and the keys. As root it lets others pass (not list), because Postgres then runs as user nobody inside."""
         secret_files.directory(self.directory)
         self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
         for path in (self.keys, self.logs, self.warehouse, self.gateway):
             secret_files.directory(path)
+        self.issuer_key()
+        self.service_key()
+        self.kek_file()
 
     @property
     def keys(self) -> Path:
@@ -70,24 +75,43 @@ class State:
 
     def issuer_key(self) -> SigningKey:
         """The key that signs users' tokens."""
+        from chalkandduster.local.keys import SigningKey  # cryptography takes a while, and `status` needs none
+
         secret_files.directory(self.keys)
         return SigningKey.load_or_create(self.keys / "issuer.pem", self.jwks_file)
 
     def service_key(self) -> SigningKey:
         """The key that signs the services' own tokens."""
+        from chalkandduster.local.keys import SigningKey  # cryptography takes a while, and `status` needs none
+
         secret_files.directory(self.keys)
         return SigningKey.load_or_create(self.service_key_file, self.service_jwks_file)
 
     def kek_file(self) -> Path:
-        """The key that seals tenants' credentials: 32 random bytes as base64. Losing it loses them."""
-        path = self.keys / "kek"
+        """The key that wraps the keys of tenants' sealed credentials. Losing it loses them."""
+        path = self.keys / "kek.json"
         if not path.exists():
-            secret_files.write(path, base64.b64encode(secrets.token_bytes(32)) + b"\n")
+            key = base64.b64encode(secrets.token_bytes(32)).decode()
+            secret_files.write(path, json.dumps({"active": "local-1", "keys": {"local-1": key}}))
         return path
 
     def passwords(self) -> dict[str, str]:
         """Postgres passwords by role."""
-        return bootstrap.passwords(self.keys / "postgres.json")
+        return roles.passwords(self.keys / "postgres.json")
+
+    def warehouse_password(self) -> str:
+        """The password of the one emulator user that has one."""
+        return self._secret("warehouse-password")
+
+    def warehouse_admin_token(self) -> str:
+        """Opens the emulator's admin routes, also to a later process (`up --load` into a suite that runs)."""
+        return self._secret("warehouse-admin-token")
+
+    def _secret(self, name: str) -> str:
+        path = self.keys / name
+        if not path.exists():
+            secret_files.write(path, secrets.token_urlsafe(24))
+        return path.read_text(encoding="ascii")
 
     def ports(self) -> dict[str, int]:
         """The ports of the last start: connections registered then still point to the warehouse's."""

@@ -6,9 +6,12 @@ import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chalkandduster.local.keys import SigningKey
 from chalkandduster.local.state import State
+
+if TYPE_CHECKING:
+    from chalkandduster.local.keys import SigningKey
 
 ISSUER = "chalkandduster-dev"
 AUDIENCE = "chalkandduster"

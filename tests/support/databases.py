@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from chalkandduster.local import bootstrap
+from chalkandduster.local import bootstrap, roles
 from chalkandduster.local.postgres import PostgresServer
 
 # Nothing survives the session, so nothing needs to reach the disk.
@@ -100,8 +100,7 @@ class TestServer:
 
     def __enter__(self) -> Databases:
         self._server.start()
-        roles = {role: password_of(role) for role in bootstrap.LOGIN_ROLES}
-        bootstrap.bootstrap(self._server, roles, _TEMPLATE)
+        bootstrap.bootstrap(self._server, {role: password_of(role) for role in roles.LOGIN_ROLES}, _TEMPLATE)
         return Databases(self._server)
 
     def __exit__(self, *_: object) -> None:

@@ -4,6 +4,6 @@ It wraps fakesnow's server and closes the gaps that a checks engine meets: error
 timeouts, sessions that are safe to use at once, logins that can be refused, a statement log, latency, and loading of files.
 """
 
-from chalkandduster.local.emulator.process import EmulatorProcess, LoadedTable, StatementEntry
+from chalkandduster.local.emulator.process import EmulatorAdmin, EmulatorError, EmulatorProcess, LoadedColumn, LoadedTable, StatementEntry
 
-__all__ = ["EmulatorProcess", "LoadedTable", "StatementEntry"]
+__all__ = ["EmulatorAdmin", "EmulatorError", "EmulatorProcess", "LoadedColumn", "LoadedTable", "StatementEntry"]

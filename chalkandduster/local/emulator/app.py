@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import fakesnow.server as stock
+import pyarrow.compute as pc
 from fakesnow.transforms import stage
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
@@ -165,7 +166,10 @@ class Emulator:
             columns = connection.cursor().execute(f'DESCRIBE TABLE {database}.{schema}."{table}"').fetchall()
         finally:
             connection.close()
-        described = [{"name": column[0], "type": column[1]} for column in columns]
+        described = [
+            {"name": name, "type": kind, "missing": values.null_count, "distinct": pc.count_distinct(values).as_py()}
+            for (name, kind, *_), values in zip(columns, loaded.columns, strict=True)
+        ]
         return {"database": database, "schema": schema, "table": table, "rows": loaded.num_rows, "columns": described}
 
     # --- Wiring

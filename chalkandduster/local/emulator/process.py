@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from chalkandduster.local import children
+from chalkandduster.local import children, secret_files
 
 HOST = "127.0.0.1"
 DATABASE = "CHALK"
@@ -27,6 +27,18 @@ class EmulatorError(Exception):
     """The emulator did not start or refused a request; the text is one sentence for the user."""
 
 
+class LoadedColumn(NamedTuple):
+    """A column of a loaded file."""
+
+    name: str
+    type: str
+    """Snowflake's, for example `NUMBER(38,0)`."""
+    missing: int
+    """Rows without a value."""
+    distinct: int
+    """Different values, NULL not counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedTable:
     """A file that became a table."""
@@ -35,8 +47,8 @@ class LoadedTable:
     schema: str
     table: str
     rows: int
-    columns: tuple[tuple[str, str], ...]
-    """Name and Snowflake type, in the file's order."""
+    columns: tuple[LoadedColumn, ...]
+    """In the file's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class EmulatorAdmin:
         """Load a CSV (plain or gzip) or Parquet file into a table, replacing it."""
         names = {"database": database, "schema": schema, "table": table}
         answer = self._call("POST", "/_emulator/load", {"path": str(path.resolve()), **names}, timeout_s=600.0)
-        columns = tuple((column["name"], column["type"]) for column in answer["columns"])
+        columns = tuple(LoadedColumn(**column) for column in answer["columns"])
         return LoadedTable(answer["database"], answer["schema"], answer["table"], answer["rows"], columns)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 30.0) -> dict[str, Any]:
@@ -108,12 +120,14 @@ class EmulatorProcess(EmulatorAdmin):
         latency_ms: float = 0.0,
         users: Mapping[str, Mapping[str, str]] | None = None,
         log: Path | None = None,
+        admin_token: str | None = None,
     ) -> None:
-        super().__init__(HOST, port, secrets.token_urlsafe(24))
+        super().__init__(HOST, port, admin_token or secrets.token_urlsafe(24))
         self._db_path = db_path
         self._latency_ms = latency_ms
         self._users = users
         self.log = log or db_path / "emulator.log"
+        self._port_file = db_path / ".port"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -138,20 +152,30 @@ class EmulatorProcess(EmulatorAdmin):
 
     def start(self) -> Self:
         """Start it and wait until it answers. Raises EmulatorError with the log's end if it does not."""
-        self._db_path.mkdir(parents=True, exist_ok=True)
-        port_file = self._db_path / ".port"
-        port_file.unlink(missing_ok=True)
-        self.process = children.spawn(
-            self._command(port_file), self.log, env=children.environment(CHALKANDDUSTER_EMULATOR_ADMIN_TOKEN=self.admin_token)
-        )
+        process = self.launch()
         end = time.monotonic() + _START_LIMIT_S
-        while not port_file.exists():
-            if self.process.poll() is not None or time.monotonic() > end:
+        while not self.is_ready():
+            if process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise EmulatorError(f"the warehouse emulator did not start: {children.tail(self.log, 3)}")
             time.sleep(0.02)
-        self.port = int(port_file.read_text(encoding="ascii"))
         return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process without waiting; `port` holds its port once `is_ready`."""
+        self._db_path.mkdir(parents=True, exist_ok=True)
+        self._port_file.unlink(missing_ok=True)
+        self.process = children.spawn(
+            self._command(), self.log, env=children.environment(CHALKANDDUSTER_EMULATOR_ADMIN_TOKEN=self.admin_token)
+        )
+        return self.process
+
+    def is_ready(self) -> bool:
+        """Whether the launched process takes requests."""
+        if not self._port_file.exists():
+            return False
+        self.port = int(self._port_file.read_text(encoding="ascii"))
+        return True
 
     def stop(self) -> None:
         """Stop it within a few seconds; what was written stays."""
@@ -159,13 +183,12 @@ class EmulatorProcess(EmulatorAdmin):
             children.stop(self.process, grace_s=5.0)
             self.process = None
 
-    def _command(self, port_file: Path) -> list[str]:
-        command = [sys.executable, "-m", "chalkandduster.local.emulator", "--port", str(self.port), "--port-file", str(port_file)]
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "chalkandduster.local.emulator", "--port", str(self.port), "--port-file", str(self._port_file)]
         command += ["--db-path", str(self._db_path), "--latency-ms", str(self._latency_ms)]
         if self._users is not None:
             users_file = self._db_path / ".users.json"
-            users_file.touch(mode=0o600)
-            users_file.write_text(json.dumps(self._users), encoding="utf-8")
+            secret_files.write(users_file, json.dumps(self._users))
             command += ["--users-file", str(users_file)]
         return command
 

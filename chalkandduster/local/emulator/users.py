@@ -20,6 +20,10 @@ WRONG_PASSWORD = ("390100", "Incorrect username or password was specified.")
 WRONG_KEY = ("390144", "JWT token is invalid.")
 
 
+# A users file may say that whoever it does not name is let in with any password.
+ANYONE = "*"
+
+
 class LoginRefusedError(Exception):
     """The user, password or key is not one of those configured."""
 
@@ -58,9 +62,11 @@ class Users:
         name = str(data.get("LOGIN_NAME") or "").upper()
         if self._users is None:
             return name
-        if data.get("AUTHENTICATOR") == "SNOWFLAKE_JWT":
+        if data.get("AUTHENTICATOR") == "SNOWFLAKE_JWT" and (name in self._users or ANYONE not in self._users):
             return self._check_key(str(data.get("TOKEN") or ""))
         user = self._users.get(name)
+        if user is None and ANYONE in self._users:
+            return name
         given = str(data.get("PASSWORD") or "")
         if user is None or user.password is None or not hmac.compare_digest(given.encode(), user.password.encode()):
             raise LoginRefusedError(*WRONG_PASSWORD)
