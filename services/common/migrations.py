@@ -103,8 +103,9 @@ async def run_migrations(dsn: str, directory: Path, schema: str) -> list[str]:
 
 @asynccontextmanager
 async def _session(dsn: str, schema: str) -> AsyncIterator[Connection]:
+    settings = {"application_name": f"{schema}-migrations", "search_path": f"{schema}, pg_temp"}
     try:
-        connection = await asyncpg.connect(dsn, server_settings={"application_name": f"{schema}-migrations", "search_path": schema})
+        connection = await asyncpg.connect(dsn, server_settings=settings)
     except (OSError, asyncpg.PostgresError) as error:
         raise MigrationError(f"the database does not accept the migrations' login ({type(error).__name__})") from error
     try:
