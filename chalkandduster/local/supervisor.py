@@ -127,8 +127,8 @@ class Supervisor:
             raise SuiteError(f"{spec.name} ended with exit code {code} while starting; {child.last_words()}")
         if spec.is_ready():
             child.ready = True
-            self.say(f"{spec.name:<10} ready ({age:.1f} s)")
             self.changed()
+            self.say(f"{spec.name:<10} ready ({age:.1f} s)")
             return True
         if age > spec.ready_limit_s:
             raise SuiteError(f"{spec.name} was not ready after {spec.ready_limit_s:.0f} s; {child.last_words()}")
@@ -144,8 +144,8 @@ class Supervisor:
                 self._note_death(child, child.process.returncode)
             elif not child.ready and child.spec.is_ready():
                 child.ready = True
-                self.say(f"{child.spec.name} is ready again")
                 self.changed()
+                self.say(f"{child.spec.name} is ready again")
         _reap_orphans({child.pid for child in self.children})
 
     def _note_death(self, child: Child, code: int) -> None:
@@ -156,8 +156,8 @@ class Supervisor:
         line = f"{child.spec.name} ended unexpectedly ({_describe(code)}); starting it again in {pause:g} s"
         if child.deaths >= _KEEPS_DYING:
             line += f"; it keeps dying, {child.last_words()}"
-        self.say(line)
         self.changed()
+        self.say(line)
 
     def _restart(self, child: Child) -> None:
         try:

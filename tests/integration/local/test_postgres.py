@@ -12,11 +12,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from chalkandduster.local import bootstrap, children
+from chalkandduster.local import bootstrap, children, roles
 from chalkandduster.local.postgres import BINARIES_VARIABLE, PostgresError, PostgresServer
 from tests.support.databases import Database, password_of
 
-_ROLES = {role: password_of(role) for role in bootstrap.LOGIN_ROLES}
+_ROLES = {role: password_of(role) for role in roles.LOGIN_ROLES}
 
 
 @pytest.fixture
