@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+Decoder = Callable[[bytes], Any]
 Handler = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Any]
 
 
@@ -32,7 +33,7 @@ class Rpc:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Override `around`, `check` or both."""
+    """Override what is needed: `around` the call, `check` of a request, `check_response`, or the `decoder` of requests."""
 
     def around(self, rpc: Rpc) -> AbstractAsyncContextManager[None]:
         """Runs around the call, from before its first request message is read until after its last response."""
@@ -40,6 +41,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def check(self, request: Message) -> None:
         """Sees each request message before the handler does; may raise."""
+
+    def check_response(self, response: object) -> None:
+        """Sees each response before gRPC encodes it; may raise."""
+
+    def decoder(self, inner: Decoder) -> Decoder:
+        """What turns bytes into a request message. gRPC tells the caller all about an error in it, so it must not raise."""
+        return inner
 
     async def intercept_service(
         self,
@@ -54,7 +62,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _wrapped(handler: Any, method: str, interceptor: CallInterceptor) -> grpc.RpcMethodHandler[Any, Any]:
-    codec = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
+    codec = {"request_deserializer": interceptor.decoder(handler.request_deserializer), "response_serializer": handler.response_serializer}
     if handler.unary_unary:
         return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method, interceptor), **codec)
     if handler.unary_stream:
@@ -68,7 +76,9 @@ def _unary(inner: Handler, method: str, interceptor: CallInterceptor) -> Handler
     async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         async with interceptor.around(Rpc(method, context)):
             interceptor.check(request)
-            return await inner(request, context)
+            response = await inner(request, context)
+            interceptor.check_response(response)
+            return response
 
     return call
 
@@ -76,7 +86,9 @@ def _unary(inner: Handler, method: str, interceptor: CallInterceptor) -> Handler
 def _stream_unary(inner: Handler, method: str, interceptor: CallInterceptor) -> Handler:
     async def call(requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         async with interceptor.around(Rpc(method, context)):
-            return await inner(_each_checked(requests, interceptor), context)
+            response = await inner(_each_checked(requests, interceptor), context)
+            interceptor.check_response(response)
+            return response
 
     return call
 
@@ -85,6 +97,7 @@ def _stream(inner: Handler, method: str, interceptor: CallInterceptor, check: Ca
     async def generate(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         async with interceptor.around(Rpc(method, context)):
             async for response in inner(check(request, interceptor), context):
+                interceptor.check_response(response)
                 yield response
 
     async def write(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from google.protobuf import descriptor_pool
 
@@ -61,7 +63,7 @@ def test_no_person_has_what_only_services_may_do() -> None:
 
 def test_each_role_has_all_that_the_weaker_one_has() -> None:
     ladder = [ROLE_PERMISSIONS[role] for role in (VIEWER, EDITOR, TENANT_ADMIN, PLATFORM_ADMIN)]
-    assert all(weaker < stronger for weaker, stronger in zip(ladder, ladder[1:], strict=False))
+    assert all(weaker < stronger for weaker, stronger in pairwise(ladder))
 
 
 def test_an_unknown_role_grants_nothing() -> None:

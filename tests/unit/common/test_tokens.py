@@ -269,7 +269,12 @@ def test_unknown_keys_do_not_make_the_file_be_read_each_time(world: World, monke
     keys = JwksFile(world.users, monotonic=watch)
     reads: list[Path] = []
     original = Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda self, *args, **kwargs: (reads.append(self), original(self, *args, **kwargs))[1])
+
+    def counted(self: Path) -> str:
+        reads.append(self)
+        return original(self)
+
+    monkeypatch.setattr(Path, "read_text", counted)
     for number in range(100):
         assert keys.find(f"unknown-{number}") is None
     assert reads == []
