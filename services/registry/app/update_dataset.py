@@ -30,7 +30,7 @@ class UpdateDataset:
         self._trail = trail
         self._now = now
 
-    async def execute(self, caller: Caller, dataset_id: str, change: Callable[[DatasetDraft], DatasetDraft], etag: str) -> Dataset:
+    async def execute(self, caller: Caller, dataset_id: str, change: Callable[[Dataset], DatasetDraft], etag: str) -> Dataset:
         """The dataset as `change` makes it.
 
         Raises DatasetNotFound, EtagMismatch, InvalidRequest, InvalidChecks, ConnectionNotFound, NameTaken, QuotaExceeded,
@@ -41,7 +41,7 @@ class UpdateDataset:
                 quotas = (await hold_writable_tenant(tx, caller)).quotas
                 present = found_dataset(await tx.datasets.get(dataset_id), dataset_id)
                 check_etag(etag, present.revision)
-                wanted = change(present.content)
+                wanted = change(present)
                 if wanted == present.content:
                     return present
                 check_draft(wanted)

@@ -56,8 +56,6 @@ def _may_leak(before: Settings, after: Settings) -> bool:
 def _common_violations(draft: ConnectionDraft) -> Iterator[FieldViolation]:
     if not is_name(draft.name, NAME_MAX_LENGTH):
         yield FieldViolation("connection.name", name_rule(NAME_MAX_LENGTH))
-    if "\0" in draft.description:
-        yield FieldViolation("connection.description", "must not hold the character U+0000")
 
 
 def _settings_violations(settings: Settings) -> Iterator[FieldViolation]:

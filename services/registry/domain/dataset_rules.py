@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.common.errors import FieldViolation, InvalidRequest
+from services.common.ids import parse_uuid
 from services.registry.domain.connection import Settings, SnowflakeSettings
 from services.registry.domain.dataset import DatasetDraft
 from services.registry.domain.drift_settings import check_drift_yaml
@@ -48,6 +49,8 @@ def _fold(settings: Settings, place: tuple[str, str]) -> tuple[str, str]:
 def _violations(draft: DatasetDraft) -> Iterator[FieldViolation]:
     if not is_name(draft.name, NAME_MAX_LENGTH):
         yield FieldViolation("dataset.name", name_rule(NAME_MAX_LENGTH))
+    if parse_uuid(draft.connection_id) is None:
+        yield FieldViolation("dataset.connection_id", "must be the UUID of a connection")
     if not draft.table:
         yield FieldViolation("dataset.table", "must not be empty")
     for name, value in (("table", draft.table), ("schema", draft.schema), ("database", draft.database)):
@@ -55,17 +58,5 @@ def _violations(draft: DatasetDraft) -> Iterator[FieldViolation]:
     yield from check_label("dataset.owner", draft.owner)
     for index, tag in enumerate(draft.tags):
         yield from check_label(f"dataset.tags[{index}]", tag)
-    yield from _text_violations(draft)
     yield from check_size("dataset.checks_yaml", draft.checks_yaml, CHECKS_MAX_BYTES)
     yield from check_drift_yaml("dataset.drift_yaml", draft.drift_yaml)
-
-
-def _text_violations(draft: DatasetDraft) -> Iterator[FieldViolation]:
-    """U+0000 is the one character that Postgres cannot keep in a text."""
-    texts = {"description": draft.description, "checks_yaml": draft.checks_yaml, "drift_yaml": draft.drift_yaml}
-    texts |= {f'variables["{name}"]': value for name, value in draft.variables.items()}
-    if draft.samples:
-        texts |= {f"samples.excluded_columns[{index}]": column for index, column in enumerate(draft.samples.excluded_columns)}
-    for name, text in texts.items():
-        if "\0" in text:
-            yield FieldViolation(f"dataset.{name}", "must not hold the character U+0000")
