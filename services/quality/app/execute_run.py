@@ -73,8 +73,9 @@ class ExecuteRun:
         except DependencyUnavailable:
             _log.error("result could not be recorded in time; the run is executed again", extra={"attempt": run.attempt})
         else:
-            self._metrics.ended(run, state, time.monotonic() - started)
-            _log.info("attempt ended", extra={"state": state.value, "attempt": run.attempt, "seconds": round(time.monotonic() - started, 3)})
+            seconds = time.monotonic() - started
+            self._metrics.ended(run, state, seconds)
+            _log.info("attempt ended", extra={"state": state.value, "attempt": run.attempt, "seconds": round(seconds, 3)})
 
     async def _hold_and_work(self, run: ClaimedRun) -> RunState:
         work = asyncio.create_task(self._work(run))
@@ -174,4 +175,3 @@ async def _stop(task: asyncio.Task[Any]) -> None:
     if not task.done():
         task.cancel()
     await asyncio.wait({task})
-

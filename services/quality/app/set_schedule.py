@@ -61,4 +61,3 @@ class SetSchedule:
         after = {"cron": schedule.cron, "timezone": timezone, "paused": schedule.paused, "kinds": list(schedule.kinds)}
         event = command.actor.did("schedule", dataset.id, after=after)
         return await self._schedules.set(schedule, command.etag or None, event)
-

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from services.quality.app.bounded import Bounded
 from services.quality.app.ports import ScanEngine
-from services.quality.domain.scan import CheckProblem, ValidatedChecks
+from services.quality.domain.errors import ScanWorkerDied
+from services.quality.domain.scan import CheckProblem, ScanFailed, ValidatedChecks
 
 MAX_CHECKS_BYTES = 256 * 1024
 
@@ -17,12 +18,15 @@ class ValidateChecks:
         self._bounded = bounded
 
     async def execute(self, caller: str, checks_yaml: str) -> ValidatedChecks:
-        """`caller` names whom the bound is held against. Raises QuotaExceeded."""
+        """`caller` names whom the bound is held against. Raises QuotaExceeded and ScanWorkerDied."""
         problem = size_problem(checks_yaml)
         if problem:
             return ValidatedChecks((problem,), (), "", (), (), ())
         async with self._bounded.place(caller):
-            return await self._engine.validate(checks_yaml)
+            try:
+                return await self._engine.validate(checks_yaml)
+            except ScanFailed as failure:
+                raise ScanWorkerDied(failure.message) from failure
 
 
 def size_problem(checks_yaml: str) -> CheckProblem | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import timedelta
 
 from services.common.postgres import Database
 from services.common.sql import load_statements
@@ -31,6 +31,7 @@ class _DatasetHistory:
         self._dataset_id = dataset_id
 
     async def measurements(self, query: HistoryQuery) -> Sequence[Measurement]:
+        last = query.before - timedelta(microseconds=1) if query.before else None
         async with self._database.tenant_tx(self._tenant_id) as connection:
             found = await connection.fetch(
                 _sql.list_measurements,
@@ -38,7 +39,8 @@ class _DatasetHistory:
                 self._dataset_id,
                 rows.clean(query.metric_identity),
                 query.before,
-                query.before.astimezone(UTC).isoweekday() if query.before and query.at_or_before_same_weekday else None,
+                last.isoweekday() if last and query.at_or_before_same_weekday else None,
+                last.utcoffset() if last else None,
                 query.limit,
             )
         return [rows.to_measurement(row) for row in found]

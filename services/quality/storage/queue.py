@@ -76,9 +76,7 @@ class PostgresWorkQueue:
 
     async def expire_lease(self) -> ExpiredLease | None:
         async with self._database.system_tx() as connection:
-            row = await connection.fetchrow(
-                _sql.expire_lease, self._max_failures, new_id(), _WORKER_DIED.reason, _WORKER_DIED.message
-            )
+            row = await connection.fetchrow(_sql.expire_lease, self._max_failures, new_id(), _WORKER_DIED.reason, _WORKER_DIED.message)
         if row is None:
             return None
         return ExpiredLease(str(row["id"]), str(row["tenant_id"]), RunState(row["state"]), row["worker"])

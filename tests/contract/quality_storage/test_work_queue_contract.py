@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -203,12 +204,23 @@ async def test_measurements_come_back_newest_first_for_their_dataset_alone(store
     reader = store.history.of_dataset(TENANT, DATASET)
     assert await reader.measurements(HistoryQuery("row_count", limit=2)) == [values[3], values[2]]
     assert await reader.measurements(HistoryQuery("row_count", limit=9, before=values[2].data_time)) == [values[1], values[0]]
-    same_weekday = HistoryQuery("row_count", limit=9, before=now, at_or_before_same_weekday=True)
-    assert await reader.measurements(same_weekday) == [values[1], values[0]]
     assert await reader.measurements(HistoryQuery(other.metric_identity)) == [other]
     assert await reader.measurements(HistoryQuery("never measured")) == []
     assert await store.history.of_dataset(TENANT, new_id()).measurements(HistoryQuery("row_count")) == []
     assert await store.history.of_dataset(OTHER_TENANT, DATASET).measurements(HistoryQuery("row_count")) == []
+
+
+async def test_the_weekday_asked_for_is_that_of_the_day_that_ends_in_the_callers_own_zone(store: Store) -> None:
+    await queue_run(store)
+    vienna = ZoneInfo("Europe/Vienna")
+    # Shortly after midnight of a Tuesday in Vienna, which is still Monday in UTC.
+    tuesday = datetime(2026, 6, 2, 0, 30, tzinfo=vienna)
+    values = [Measurement("row_count", str(days), tuesday - timedelta(days=days)) for days in (8, 7, 6, 1)]
+    await store.queue.succeed(await claim(store), PASSED, values)
+    end_of_day = datetime(2026, 6, 3, 0, 0, tzinfo=vienna) - timedelta(days=7)
+    query = HistoryQuery("row_count", limit=9, before=end_of_day, at_or_before_same_weekday=True)
+    found = await store.history.of_dataset(TENANT, DATASET).measurements(query)
+    assert [measurement.value_json for measurement in found] == ["7"]
 
 
 async def test_a_cancelled_run_leaves_no_measurements(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -181,9 +181,7 @@ class FakeStore:
         kept.token = str(uuid4())
         kept.lease_expires = self.now() + timedelta(seconds=self.lease_seconds)
         started = kept.run.start_time or self.now()
-        kept.run = replace(
-            kept.run, state=RunState.RUNNING, attempts=kept.run.attempts + 1, start_time=started, next_attempt_time=None
-        )
+        kept.run = replace(kept.run, state=RunState.RUNNING, attempts=kept.run.attempts + 1, start_time=started, next_attempt_time=None)
         self._tell(kept.run.id, RunNews.STARTED)
         return ClaimedRun(
             id=kept.run.id,
@@ -275,9 +273,7 @@ class FakeStore:
         kept.failures += 1
         gone = kept.failures >= self.max_failures
         error = RunError("SCAN_WORKER_DIED", "The worker that held the run stopped answering.")
-        state = self._leave(
-            kept, RunState.ERRORED if gone else RunState.QUEUED, error=error, verdict=RunVerdict.ERROR if gone else None
-        )
+        state = self._leave(kept, RunState.ERRORED if gone else RunState.QUEUED, error=error, verdict=RunVerdict.ERROR if gone else None)
         return ExpiredLease(kept.run.id, kept.run.tenant_id, state, "fake")
 
     async def depths(self) -> Sequence[QueueDepth]:
@@ -335,7 +331,7 @@ class FakeStore:
         payload = {"run_id": kept.run.id, "dataset_id": kept.run.dataset_id, "state": kept.run.state.value}
         self._message(MessageKind.RUN_FINISHED, kept.run.tenant_id, payload)
 
-    def _message(self, kind: MessageKind, tenant_id: str, payload: dict[str, object]) -> None:
+    def _message(self, kind: MessageKind, tenant_id: str, payload: Mapping[str, object]) -> None:
         self.messages.append((kind, Message(new_id(), tenant_id, payload, self.now())))
 
     async def take(self, kind: MessageKind, limit: int) -> Sequence[Message]:
@@ -413,9 +409,7 @@ class FakeSchedules:
         present = await self.get(tenant_id, dataset_id)
         if present is None or present.paused:
             return False
-        self.store.schedules[(tenant_id, dataset_id)] = replace(
-            present, paused=True, next_run_time=None, revision=present.revision + 1
-        )
+        self.store.schedules[(tenant_id, dataset_id)] = replace(present, paused=True, next_run_time=None, revision=present.revision + 1)
         return True
 
     async def fire_due(self, limit: int, decide: Callable[[DueSchedule], FiredSchedule]) -> FireReport:
@@ -447,8 +441,8 @@ class _FakeHistory:
                 return False
             if query.before and measurement.data_time >= query.before:
                 return False
-            weekday = query.before.isoweekday() if query.before and query.at_or_before_same_weekday else None
-            return weekday in (None, measurement.data_time.astimezone(UTC).isoweekday())
+            last = query.before - timedelta(microseconds=1) if query.before and query.at_or_before_same_weekday else None
+            return last is None or last.isoweekday() == measurement.data_time.astimezone(last.tzinfo).isoweekday()
 
         own = [m for tenant, dataset, m in self.store.history if (tenant, dataset) == (self.tenant_id, self.dataset_id)]
         newest_first = sorted(own, key=lambda m: m.data_time, reverse=True)
@@ -545,7 +539,7 @@ class FakeEngine:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[ScanRequest] = field(default_factory=list)
     cancelled: int = 0
-    validated: ValidatedChecks = ValidatedChecks((), (), "", (), (), ())
+    validated: ValidatedChecks = field(default_factory=lambda: ValidatedChecks((), (), "", (), (), ()))
 
     async def scan(self, request: ScanRequest, history: HistoryReader) -> ScanOutcome:
         self.requests.append(request)
