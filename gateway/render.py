@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,14 +55,15 @@ def render(
 
     `services` maps short names to host and port, and only those are routed; reflection is asked of the first. Tokens must be
     signed with a key of `jwks_file` (read once, when Envoy starts) and carry `issuer` and `audience`. Browsers may call from
-    `cors_origins`, each `scheme://host[:port]`. `trusted_proxy_hops` proxies in front append to x-forwarded-for.
+    `cors_origins`, each `scheme://host[:port]`. `rate_limits` absent means those of the environment, see RateLimits.
+    `trusted_proxy_hops` proxies in front append to x-forwarded-for.
     Raises ValueError for an origin that is none, no services, or a service that the protos do not hold.
     """
     if not services:
         raise ValueError("services must name at least one service")
     contract = Contract(DESCRIPTOR.read_bytes())
     bootstrap, cluster, tables = _template()
-    rates = rate_limits or RateLimits()
+    rates = rate_limits or RateLimits.from_env(os.environ)
     limits = {name: rate_limit_filter(name, getattr(rates, name), rates.anonymous) for name in ("default", "trigger", "costly")}
     values = {
         "listen_host": listen_host,

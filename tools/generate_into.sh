@@ -14,7 +14,9 @@ buf generate --output "$out" 2>"$out/generate.log" || { cat "$out/generate.log" 
 # mypy-protobuf also writes a stub for files that have no service.
 find "$out" -name '*_pb2_grpc.pyi' | while read -r stub; do [ -e "${stub%i}" ] || rm "$stub"; done
 buf build --as-file-descriptor-set --exclude-source-info --output "$out/gateway/api.pb"
-# With the comments, which become the descriptions. The generator reads the buf.validate options through the stubs just made.
+# With the comments, which become the descriptions. The generator reads the options through the stubs just made, not through
+# those in the tree, which may be old or missing: hence a package of its own for as long as it runs.
 buf build --as-file-descriptor-set --output "$out/commented.binpb"
-PYTHONPATH="$out:$root" python -m gateway.openapi "$out/commented.binpb" >"$out/gateway/docs/openapi.json"
-rm "$out/generate.log" "$out/commented.binpb"
+touch "$out/chalkandduster/__init__.py"
+(cd "$out" && PYTHONPATH="$out:$root" PYTHONDONTWRITEBYTECODE=1 python -m gateway.openapi commented.binpb >gateway/docs/openapi.json)
+rm "$out/generate.log" "$out/commented.binpb" "$out/chalkandduster/__init__.py"

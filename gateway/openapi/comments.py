@@ -26,8 +26,8 @@ def read_comments(files: Iterable[FileDescriptorProto]) -> Mapping[str, str]:
 
 
 def first_sentence(comment: str) -> str:
-    """Returns a comment up to its first full stop or colon, without it."""
-    line = " ".join(comment.split())
+    """Returns a comment up to its first full stop or colon, without it and as plain text."""
+    line = " ".join(comment.replace("`", "").split())
     ends = [at for at in (line.find(". "), line.find(": ")) if at > 0]
     return line[: min(ends)] if ends else line.rstrip(".")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.contract import Contract, Rpc
@@ -68,7 +68,7 @@ def build(contract: Contract, examples: Mapping[str, Any]) -> Json:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearerAuth": []}, {"apiKey": []}],
-        "tags": [{"name": name} for name in _tags(rpcs)],
+        "tags": list(_tags(rpcs, comments)),
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted((schemas.components | error_schemas(reasons, comments)).items())),
@@ -80,5 +80,10 @@ def build(contract: Contract, examples: Mapping[str, Any]) -> Json:
     }
 
 
-def _tags(rpcs: Iterable[Rpc]) -> list[str]:
-    return sorted({tag_of(binding.path) for rpc in rpcs for binding in rpc.bindings})
+def _tags(rpcs: Iterable[Rpc], comments: Mapping[str, str]) -> Iterator[Json]:
+    """Yields each tag with the comment of the message that it is named after: `api-keys` after `ApiKey`."""
+    packages = {tag_of(binding.path): rpc.descriptor.containing_service.file.package for rpc in rpcs for binding in rpc.bindings}
+    for tag, package in sorted(packages.items()):
+        message = tag.title().replace("-", "").removesuffix("s")
+        description = comments.get(f"{package}.{message}")
+        yield {"name": tag} | ({"description": description} if description else {})

@@ -77,7 +77,11 @@ def error_schemas(reasons: EnumDescriptor, comments: Mapping[str, str]) -> dict[
             "An error.",
             code={"type": "integer", "description": "Number of the gRPC code, for example 5 for NOT_FOUND."},
             message={"type": "string", "description": "What is wrong, in words for people. May change: branch on `ErrorInfo.reason`."},
-            details={"type": "array", "items": {"oneOf": [_ref(name) for name in DETAILS] + [_other_detail()]}},
+            details={
+                "type": "array",
+                "items": {"oneOf": [_ref(name) for name in DETAILS] + [_other_detail()]},
+                "description": "What machines need to know of it.",
+            },
         ),
         "ErrorInfo": _detail(
             "ErrorInfo",
