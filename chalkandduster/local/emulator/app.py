@@ -161,16 +161,18 @@ class Emulator:
         loaded = loading.read_file(path)
         connection = self.account.connect(database, schema)
         try:
-            connection._duck_conn.register("_loaded", loaded)
-            connection._duck_conn.execute(f'CREATE OR REPLACE TABLE {database}.{schema}."{table}" AS SELECT * FROM _loaded')  # noqa: S608
+            connection._duck_conn.register("_loaded", loaded.table)
+            variants = ", ".join(f'"{name}"::JSON AS "{name}"' for name in loaded.variants)
+            rows = f"SELECT * {f'REPLACE ({variants})' if variants else ''} FROM _loaded"  # noqa: S608
+            connection._duck_conn.execute(f'CREATE OR REPLACE TABLE {database}.{schema}."{table}" AS {rows}')
             columns = connection.cursor().execute(f'DESCRIBE TABLE {database}.{schema}."{table}"').fetchall()
         finally:
             connection.close()
         described = [
             {"name": name, "type": kind, "missing": values.null_count, "distinct": pc.count_distinct(values).as_py()}
-            for (name, kind, *_), values in zip(columns, loaded.columns, strict=True)
+            for (name, kind, *_), values in zip(columns, loaded.table.columns, strict=True)
         ]
-        return {"database": database, "schema": schema, "table": table, "rows": loaded.num_rows, "columns": described}
+        return {"database": database, "schema": schema, "table": table, "rows": loaded.table.num_rows, "columns": described}
 
     # --- Wiring
 

@@ -20,7 +20,7 @@ from sqlglot import exp
 CANCELLED_ERRNO = 604
 CANCELLED_SQLSTATE = "57014"
 
-_MISSING_COLUMN = re.compile(r'Referenced (?:column|table) "(?P<name>[^"]*)" not found')
+_MISSING_COLUMN = re.compile(r'(?:Referenced (?:column|table)|does not have a column named) "(?P<name>[^"]*)"')
 _MISSING_OBJECT = re.compile(r"(?:Table|View|Schema) with name (?P<name>.+?) does not exist")
 _MISSING_FUNCTION = re.compile(r"Function with name (?P<name>.+?) does not exist", re.IGNORECASE)
 _SPACED_OFFSET = re.compile(r"^(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d\d:?\d\d)$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,23 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return result
 
 
-def read_file(path: Path) -> Any:
-    """The file as an Arrow table of the types Snowflake has. Raises LoadError."""
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What a file holds."""
+
+    table: Any
+    """An Arrow table of the types Snowflake has."""
+    variants: tuple[str, ...]
+    """Columns whose text is JSON, for what was a list or a struct."""
+
+
+def read_file(path: Path) -> FileContent:
+    """The file, read whole. Raises LoadError."""
     suffix = suffix_of(path)
     if not path.is_file():
         raise LoadError(f"there is no file {path}")
+    if path.stat().st_size == 0:
+        raise LoadError(f"{path.name} is empty")
     # A connection of its own: the emulator's may not open files, so that no statement of a client can.
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -68,10 +81,10 @@ def read_file(path: Path) -> Any:
             source = _READERS[suffix]
             columns = connection.execute(f"DESCRIBE SELECT * FROM {source}", [str(path)]).fetchall()  # noqa: S608
             names = unique_names(column[0] for column in columns)
-            selected = ", ".join(
-                f"{_converted(_quoted(column[0]), column[1])} AS {_quoted(name)}" for column, name in zip(columns, names, strict=True)
-            )
-            return connection.sql(f"SELECT {selected} FROM {source}", params=[str(path)]).to_arrow_table()  # noqa: S608
+            casts = [_converted(_quoted(column[0]), column[1]) for column in columns]
+            selected = ", ".join(f"{cast} AS {_quoted(name)}" for cast, name in zip(casts, names, strict=True))
+            table = connection.sql(f"SELECT {selected} FROM {source}", params=[str(path)]).to_arrow_table()  # noqa: S608
+            return FileContent(table, tuple(name for cast, name in zip(casts, names, strict=True) if cast.startswith("to_json(")))
         except duckdb.Error as error:
             raise LoadError(f"{path.name} could not be read: {str(error).splitlines()[0]}") from error
 
