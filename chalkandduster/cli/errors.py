@@ -105,5 +105,6 @@ def explain(error: ApiError) -> str:
 def _message(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{message.rstrip('.')}; see '{error.ctx.command_path} --help'"
+        one_line = " ".join(message.split()).rstrip(".")
+        return f"{one_line}; see '{error.ctx.command_path} --help'"
     return message

@@ -52,7 +52,9 @@ def difference(manifest: Manifest, current: Message | None, refers_to: str) -> D
     if reference is not None:
         wanted[reference], present[reference] = manifest.refers_to, refers_to
     changed = {path for path in wanted.keys() | present.keys() if _meant(wanted, path) != _meant(present, path)}
-    before, after = _rendered(present, changed), _rendered(wanted, changed)
+    same = {path: value for path, value in wanted.items() if path not in changed}
+    before = _rendered(same | {path: _meant(present, path) for path in changed})
+    after = _rendered(same | {path: _meant(wanted, path) for path in changed})
     label = manifest.label
     lines = difflib.unified_diff(before, after, f"{label} (now)" if current is not None else "/dev/null", f"{label} (manifest)")
     paths = tuple(sorted("connection_id" if path == "connection" else path for path in changed))
@@ -96,18 +98,17 @@ def _meant(leaves: Mapping[str, Any], path: str) -> Any:
     return _DEFAULTS.get(path) if path in leaves else None
 
 
-def _rendered(leaves: Mapping[str, Any], changed: set[str]) -> list[str]:
-    """The leaves as the lines of a manifest's spec; of the fields left out only those that the change is about."""
+def _rendered(leaves: Mapping[str, Any]) -> list[str]:
+    """The leaves as the lines of a manifest's spec, texts of many lines last."""
     spec: dict[str, Any] = {}
     for path, value in sorted(leaves.items(), key=lambda leaf: (leaf[0] in _TEXTS, leaf[0])):
-        shown = _meant(leaves, path) if path in changed else value
-        if shown in _EMPTY:
+        if value in _EMPTY:
             continue
         *parents, name = path.split(".")
         inner = spec
         for parent in parents:
             inner = inner.setdefault(parent, {})
-        inner[_TEXTS.get(name, name)] = shown
+        inner[_TEXTS.get(name, name)] = value
     text = yaml.dump(spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100) if spec else ""
     return text.splitlines(keepends=True)
 

@@ -59,7 +59,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _parse(file: Path, root: Path, problems: list[Problem]) -> Iterator[Document]:
-    text = _read(file)
+    # With a line end at its end, the parser's marks tell where the last value ends.
+    text = _read(file).rstrip() + "\n"
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
