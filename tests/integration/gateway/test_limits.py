@@ -65,6 +65,13 @@ def test_larger_grpc_message_is_refused(gateway: Gateway, backend: Backend) -> N
     assert backend.calls == []
 
 
+def test_larger_headers_are_refused(gateway: Gateway, backend: Backend) -> None:
+    with gateway.client() as client:
+        answer = client.get("/api/v1/tenants", headers={"x-big": "x" * 40_000})
+    assert (answer.status_code, answer.json()["code"]) == (431, 3)
+    assert backend.calls == []
+
+
 def test_answer_of_several_mebibytes_passes(gateway: Gateway, backend: Backend) -> None:
     backend.on("ListTenants", lambda *_: filled(tenant_pb2.ListTenantsResponse, tenants=[{"display_name": "x" * 1000}] * 5000))
     with gateway.client() as client:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
@@ -12,7 +14,7 @@ import pytest
 from google.rpc import code_pb2, status_pb2
 
 from chalkandduster.quality.v1 import quality_service_pb2_grpc, run_pb2
-from tests.integration.gateway.harness import Backend, Gateway, filled
+from tests.integration.gateway.harness import SERVICES, Backend, Gateway, filled, running_gateway
 
 PATH = "/api/v1/runs/r1/watch"
 
@@ -51,6 +53,24 @@ def test_watch_outlives_the_deadline_of_other_calls(gateway: Gateway, backend: B
     with gateway.client() as client:
         client.get(PATH)
     assert (backend.calls[0].time_remaining_s or 0) > 3000
+
+
+def test_silent_watch_is_not_cut_where_a_silent_call_is(serving_backend: Backend, backend: Backend, tmp_path: Path) -> None:
+    def watch(*_: Any) -> Iterator[run_pb2.WatchRunResponse]:
+        yield state("RUNNING")
+        time.sleep(2)
+        yield state("SUCCEEDED", done=True)
+
+    def get(*_: Any) -> run_pb2.Run:
+        time.sleep(2)
+        return run_pb2.Run()
+
+    backend.on("WatchRun", watch)
+    backend.on("GetRun", get)
+    impatient = ("stream_idle_timeout: 120s", "stream_idle_timeout: 0.5s")
+    with running_gateway(tmp_path, dict.fromkeys(SERVICES, serving_backend.port), replace=impatient) as short, short.client() as client:
+        assert len(client.get(PATH).text.splitlines()) == 2
+        assert client.get("/api/v1/runs/r1").status_code == 504
 
 
 def test_service_learns_that_the_watcher_left(gateway: Gateway, backend: Backend) -> None:
