@@ -63,8 +63,7 @@ def render(
         raise ValueError("services must name at least one service")
     contract = Contract(DESCRIPTOR.read_bytes())
     bootstrap, cluster, tables = _template()
-    rates = rate_limits or RateLimits.from_env(os.environ)
-    limits = {name: rate_limit_filter(name, getattr(rates, name), rates.anonymous) for name in ("default", "trigger", "costly")}
+    limits = _limit_filters(rate_limits or RateLimits.from_env(os.environ))
     values = {
         "listen_host": listen_host,
         "listen_port": listen_port,
@@ -100,6 +99,10 @@ def fill(node: Any, values: Mapping[str, Any]) -> Any:
     if whole := PLACEHOLDER.fullmatch(node):
         return values[whole[1]]
     return PLACEHOLDER.sub(lambda match: str(values[match[1]]), node)
+
+
+def _limit_filters(rates: RateLimits) -> dict[str, dict[str, Any]]:
+    return {name: rate_limit_filter(name, getattr(rates, name), rates.anonymous) for name in ("default", "trigger", "costly")}
 
 
 def _template() -> tuple[Any, Any, Any]:
