@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import importlib.util
 import json
 import pickle
-from dataclasses import replace
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,12 +47,19 @@ def run_plan(frame: pd.DataFrame, plan: ProfilePlan) -> list[Profile]:
     return decode_profiles(plan, answers)
 
 
-def _plan(columns: dict[str, str], edges: dict[str, tuple[float, ...]], partitioned: bool) -> ProfilePlan:
+def _plan(columns: dict[str, str], edges: dict[str, tuple[float, ...]], period: float | None) -> ProfilePlan:
     return ProfilePlan(
         table=("src_table",),
         columns=tuple(ColumnPlan(c, KINDS[k], edges.get(c, ())) for c, k in columns.items()),
-        partition_column="_p" if partitioned else None, grain=Grain.VALUE, as_of="2000-01-01", exact_distinct=True,
+        partition_column="_p" if period else None, grain=Grain.VALUE, period_seconds=period, as_of="2000-01-01", exact_distinct=True,
     )  # fmt: skip
+
+
+def _period(parts: list[str]) -> float:
+    """Width of a partition: the most frequent step between neighbours, as a dataset's settings would say."""
+    days = [dt.date.fromisoformat(p[:10]) for p in parts]
+    steps = Counter((b - a).days for a, b in zip(days, days[1:], strict=False))
+    return steps.most_common(1)[0][0] * 86400.0
 
 
 def _code_version() -> str:
@@ -88,16 +96,16 @@ def _base(data: Any, stream: str) -> list[Profile]:
     columns, parts = data.columns(stream), data.partitions(stream)
     table = data._table(data.streams[stream]["table"])
     first = parts[: parts.index(data.eval_start(stream))]
-    pooled = run_plan(pd.concat([table[p] for p in first]), _plan(columns, {}, False))[0]
+    pooled = run_plan(pd.concat([table[p] for p in first]), _plan(columns, {}, None))[0]
     edges = {c.name: histogram_edges(c) for c in pooled.columns if c.kind is ColumnKind.NUMBER}
-    return run_plan(pd.concat(table.values()), _plan(columns, edges, True))
+    return run_plan(pd.concat(table.values()), _plan(columns, edges, _period(parts)))
 
 
 def _patched(data: Any, stream: str, edges: dict[str, tuple[float, ...]]) -> list[Profile]:
     frames = [data.get(stream, p).assign(_p=p) for p in data.partitions(stream) if data.is_patched(stream, p)]
     if not frames:
         return []
-    return run_plan(pd.concat(frames), _plan(data.columns(stream), edges, True))
+    return run_plan(pd.concat(frames), _plan(data.columns(stream), edges, _period(data.partitions(stream))))
 
 
 def read_labels(folder: Path, split: str, track: str) -> list[dict[str, Any]]:
@@ -105,4 +113,4 @@ def read_labels(folder: Path, split: str, track: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
 
 
-__all__ = ["load_module", "profiles", "read_labels", "replace", "run_plan"]
+__all__ = ["load_module", "profiles", "read_labels", "run_plan"]

@@ -10,11 +10,11 @@ import math
 
 from services.drift.domain.profile import ColumnProfile
 
-FEW_VALUES = 20
+FEW_VALUES = 10
 
 
 def histogram_edges(baseline: ColumnProfile) -> tuple[float, ...]:
-    """Ascending edges for a number column, at most about 20; empty when the baseline has no finite value.
+    """Ascending edges for a number column, at most 25; empty when the baseline has no finite value.
 
     >>> from services.drift.domain.profile import ColumnKind
     >>> c = ColumnProfile("x", ColumnKind.NUMBER, low=0.0, high=10.0, distinct=500, quantiles=(0.0, 1.0, 2.0, 5.0, 9.0, 10.0))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from services.drift.domain.profile import ColumnKind
@@ -17,6 +16,9 @@ class Grain(StrEnum):
     WEEK = "week"
     MONTH = "month"
     VALUE = "value"
+
+
+PERIODS: dict[Grain, float] = {Grain.HOUR: 3600.0, Grain.DAY: 86400.0, Grain.WEEK: 604800.0, Grain.MONTH: 31 * 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class ProfilePlan:
     start: str | None = None
     """ISO timestamp, inclusive; with `end` (exclusive) it bounds a backfill to the partitions still missing."""
     end: str | None = None
+    period_seconds: float | None = None
+    """Width of a partition, to count times outside it; None takes it from the grain."""
     as_of: str | None = None
     """ISO moment of profiling, the anchor of times when there is no partition column."""
     sample: float = 1.0
@@ -55,7 +59,11 @@ class ProfilePlan:
     """Exact distinct counts: worth it for small partitions, where a sketch's 2 % error hides a fault."""
     max_statement_columns: int = 60
     """Columns per statement: 60 keep the text under 256 kB, well below Snowflake's 1 MB limit."""
-    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def period(self) -> float | None:
+        """Seconds a partition spans, or None when that is not known."""
+        return self.period_seconds or (None if self.partition_column is None else PERIODS.get(self.grain))
 
     def __post_init__(self) -> None:
         if not 0 < self.sample <= 1:

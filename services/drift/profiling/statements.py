@@ -160,7 +160,9 @@ def _time_figures(plan: ProfilePlan, dialect: Dialect, raw: str) -> list[tuple[s
     offset = dialect.seconds_between(_anchor(plan), moment)
     hour = f"EXTRACT(HOUR FROM {moment})"
     low, high = dialect.epoch(f"MIN({moment})"), dialect.epoch(f"MAX({moment})")
+    outside = [("#outside", [_count(f"{offset} < 0 OR {offset} >= {plan.period!r}")])] if plan.period else []
     return [
+        *outside,
         ("low", [low]), ("high", [high]), ("mean", [f"AVG({offset})"]), ("stddev", [f"STDDEV_SAMP({offset})"]),
         ("quantiles", dialect.quantiles(offset, QUANTILE_LEVELS, plan.exact_distinct)),
         ("#midnight", [_count(f"{hour} = 0 AND EXTRACT(MINUTE FROM {moment}) = 0 AND EXTRACT(SECOND FROM {moment}) = 0")]),
