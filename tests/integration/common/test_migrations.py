@@ -123,10 +123,8 @@ async def test_a_file_that_was_merged_late_is_still_applied(database: Database, 
 
 
 async def test_what_dbmate_applied_counts(database: Database, directory: Path) -> None:
-    ask(
-        database,
-        f"SET ROLE registry_owner; SET search_path = registry; {FIRST}; CREATE TABLE registry.schema_migrations (version varchar(128) PRIMARY KEY)",
-    )
+    ask(database, f"SET ROLE registry_owner; SET search_path = registry; {FIRST}")
+    ask(database, "SET ROLE registry_owner; CREATE TABLE registry.schema_migrations (version varchar(128) PRIMARY KEY)")
     ask(database, "INSERT INTO registry.schema_migrations VALUES ('0001')")
     assert await migrate(database, directory) == ALL[1:]
 
