@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,6 @@ from typing import Any
 
 import grpc
 
-from chalkandduster.common.v1 import error_reason_pb2
 from chalkandduster.local import tokens as local_tokens
 from chalkandduster.local.keys import SigningKey
 from chalkandduster.quality.v1 import run_pb2
@@ -36,13 +35,18 @@ ROOT = Path(__file__).parents[3]
 _START_SECONDS = 30.0
 
 
-class Missing(DomainError):
-    """The registry of the test has no such thing."""
+class NoDataset(DomainError):
+    """The registry of the test has no such dataset."""
+
+
+class NoConnection(DomainError):
+    """The registry of the test has no such connection."""
 
 
 CATALOG = {
     **COMMON_CATALOG,
-    Missing: ErrorSpec(grpc.StatusCode.NOT_FOUND, error_reason_pb2.ErrorReason.Name(error_reason_pb2.DATASET_NOT_FOUND)),
+    NoDataset: ErrorSpec(grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND"),
+    NoConnection: ErrorSpec(grpc.StatusCode.NOT_FOUND, "CONNECTION_NOT_FOUND"),
 }
 
 
@@ -90,7 +94,7 @@ class RegistryOfTest(RegistryServiceServicer):
         self.resolved += 1
         found = self.datasets.get((current_call().tenant_id or "", request.id))
         if found is None:
-            raise Missing
+            raise NoDataset
         return found
 
     async def ResolveConnection(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -99,7 +103,7 @@ class RegistryOfTest(RegistryServiceServicer):
             connection = answer.connection.connection
             if owner == tenant and (request.id or request.name) in (connection.id, connection.name):
                 return registry_service_pb2.ResolveConnectionResponse(connection=answer.connection, quotas=answer.quotas)
-        raise Missing
+        raise NoConnection
 
     async def RecordAuditEvents(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.events.extend(request.events)
@@ -197,6 +201,13 @@ class Platform:
         channel = grpc.aio.insecure_channel(process.address)
         self.stack.push_async_callback(channel.close)
         return Caller(QualityServiceStub(channel), (("authorization", f"Bearer {self.token(tenant_id, role)}"),))
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Returns when the condition holds. Raises TimeoutError when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 -- nothing in another process sets an event of ours
+            await asyncio.sleep(0.03)
 
 
 @dataclass(frozen=True)
