@@ -34,7 +34,7 @@ def datasets(connection: str | None, tag: str, owner: str, as_json: bool, sessio
     if as_json:
         print_json({"datasets": [as_dict(dataset) for dataset in found]})
         return
-    columns = ("name", "table", "connection", "checks", "owner", "tags", "changed", "id")
+    columns = ("name", "table", "connection", "checks", "owner", "tags", "changed")
     print_table(columns, (_dataset_row(dataset, names) for dataset in found), "no datasets")
 
 
@@ -51,7 +51,7 @@ def connections(ctx: click.Context, as_json: bool, session: Session) -> None:
     if as_json:
         print_json({"connections": [as_dict(connection) for connection in found]})
     else:
-        print_table(("name", "kind", "place", "user", "secret", "changed", "id"), map(_connection_row, found), "no connections")
+        print_table(("name", "kind", "place", "user", "secret", "changed"), map(_connection_row, found), "no connections")
 
 
 @connections.command("test")
@@ -81,7 +81,7 @@ def _dataset_row(dataset: Dataset, connection_names: dict[str, str]) -> list[str
     table = ".".join(part for part in (dataset.database, dataset.schema, dataset.table) if part)
     connection = connection_names.get(dataset.connection_id, dataset.connection_id)
     tags = ", ".join(dataset.tags)
-    return [dataset.name, table, connection, str(dataset.check_count), dataset.owner, tags, moment(dataset.update_time), dataset.id]
+    return [dataset.name, table, connection, str(dataset.check_count), dataset.owner, tags, moment(dataset.update_time)]
 
 
 def _connection_row(connection: Connection) -> list[str]:
@@ -90,4 +90,4 @@ def _connection_row(connection: Connection) -> list[str]:
     host = connection.postgres.host if kind == "postgres" else connection.snowflake.account
     secret = "private key" if connection.snowflake.has_private_key else "password" if settings.has_password else "none"
     place = f"{host} {settings.database}.{settings.schema}"
-    return [connection.name, kind, place, settings.user, secret, moment(connection.update_time), connection.id]
+    return [connection.name, kind, place, settings.user, secret, moment(connection.update_time)]

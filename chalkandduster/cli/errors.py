@@ -85,7 +85,9 @@ def as_cli_error(error: ApiError | WaitTimeoutError, code: int = EXIT_FAILURE) -
     """The error of a call as a command shows it."""
     if isinstance(error, WaitTimeoutError):
         return CliError(str(error), code=code)
-    violations = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    listed = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    # A single one is often the sentence itself.
+    violations = [line for line in listed if line not in error.message]
     return CliError(explain(error), *violations, code=code)
 
 

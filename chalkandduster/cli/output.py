@@ -18,6 +18,9 @@ from chalkandduster.cli.text import clean
 
 # Where nothing tells the width (a pipe, a CI log), lines this long keep a row on one line.
 _WIDTH_WITHOUT_TERMINAL = 200
+# An id is copied: it is broken after everything else, unless there is no room for anything beside it.
+_MIN_WIDTHS = {"run": 36}
+_NARROW = 110
 VERDICT_STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "red", "ERROR": "magenta", "NOT_EVALUATED": "dim"}
 _STATE_STYLES = {"RUNNING": "cyan", "QUEUED": "cyan", "ERRORED": "magenta", "CANCELLED": "dim", "READY": "green", "RESTARTING": "red"}
 
@@ -49,11 +52,12 @@ def print_json_line(content: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
     """Prints rows under their headings, or the sentence `empty` when there are none."""
     table = Table(box=None, pad_edge=False, header_style="bold")
+    screen = console()
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", min_width=_MIN_WIDTHS.get(column) if screen.width >= _NARROW else None)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    console().print(table if table.row_count else empty)
+    screen.print(table if table.row_count else empty)
 
 
 def say(text: str) -> None:

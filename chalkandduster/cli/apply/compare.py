@@ -43,18 +43,19 @@ def difference(manifest: Manifest, current: Message | None, refers_to: str) -> D
     wanted = _leaves(manifest.message)
     present = _leaves(current) if current is not None else {}
     if manifest.kind == "Tenant":
-        for leaves in (wanted, present):
-            leaves["display_name"] = leaves.get("display_name") or manifest.name
+        for leaves in (wanted, present) if current is not None else ():
+            leaves["display_name"] = leaves["display_name"] or manifest.name
             # An operator suspends a tenant; a manifest that does not speak of it does not lift that.
             if "state" not in manifest.places:
-                leaves.pop("state", None)
+                leaves.pop("state")
     reference = {"Dataset": "connection", "Schedule": "dataset"}.get(manifest.kind)
     if reference is not None:
         wanted[reference], present[reference] = manifest.refers_to, refers_to
     changed = {path for path in wanted.keys() | present.keys() if _meant(wanted, path) != _meant(present, path)}
     same = {path: value for path, value in wanted.items() if path not in changed}
     before = _rendered(same | {path: _meant(present, path) for path in changed})
-    after = _rendered(same | {path: _meant(wanted, path) for path in changed})
+    # What is created shows as written, a change to a default as that default.
+    after = _rendered(same | {path: _meant(wanted, path) if path in present else wanted[path] for path in changed})
     label = manifest.label
     lines = difflib.unified_diff(before, after, f"{label} (now)" if current is not None else "/dev/null", f"{label} (manifest)")
     paths = tuple(sorted("connection_id" if path == "connection" else path for path in changed))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2
 
+from chalkandduster.client import Client
 from chalkandduster.quality.v1.check_pb2 import CheckError, CheckResult
 from chalkandduster.quality.v1.run_pb2 import Run as QualityRun
 from chalkandduster.registry.v1.api_key_pb2 import ApiKey
@@ -142,7 +143,28 @@ def test_runs_show_prints_the_checks(platform: Platform, run: Run) -> None:
     result = run("runs", "show", known.id)
     assert result.exit_code == 0
     assert "no gaps" in result.stdout
-    assert result.stdout.splitlines()[-1] == f"run {known.id} of orders: FAIL, 1 checks: 1 failed"
+    assert result.stdout.splitlines()[-1] == f"run {known.id} of orders: FAIL, 1 check: 1 failed"
+
+
+def test_a_narrow_terminal_shows_the_message_below_the_check(platform: Platform, run: Run) -> None:
+    known = ended(QualityRun.FAIL)
+    known.id, known.checks[0].message = new_id(), "3 rows have no e-mail address"
+    platform.runs[known.id] = known
+    lines = run("runs", "show", known.id, env={"COLUMNS": "80"}).stdout.splitlines()
+    assert [line.split() for line in lines[:2]] == [["verdict", "check", "measured", "failed", "rows"], ["FAIL", "no", "gaps", "3", "3"]]
+    assert lines[2].strip() == "3 rows have no e-mail address"
+
+
+def test_interrupting_the_wait_says_that_the_run_goes_on(platform: Platform, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    platform.add_dataset("orders")
+    monkeypatch.setattr(Client, "watch_run", interrupted)
+    result = run("trigger", "orders", "--wait")
+    assert result.exit_code == 130
+    [known] = platform.runs.values()
+    assert f"the run goes on; follow it with: chalkandduster watch {known.id}" in result.stderr
 
 
 def test_options_of_the_group_count_for_its_command(platform: Platform, run: Run) -> None:

@@ -89,3 +89,12 @@ def test_a_default_shows_in_the_diff_when_the_change_is_about_it() -> None:
     current = Connection(postgres=PostgresSettings(host="h", sslmode="disable"))
     diff = difference(wanted(message), current, "").diff
     assert "-  sslmode: disable\n+  sslmode: require\n" in diff
+
+
+def test_what_is_created_shows_as_written() -> None:
+    diff = difference(wanted(Tenant(name="x", quotas=Quotas(max_datasets=5))), None, "").diff
+    assert [line for line in diff.splitlines() if line.startswith(("+ ", "+quotas", "-"))] == [
+        "--- /dev/null",
+        "+quotas:",
+        "+  max_datasets: 5",
+    ]
