@@ -13,8 +13,9 @@ def missing_from_catalog(catalog: ErrorCatalog, package: str) -> list[str]:
     Each subclass of DomainError defined in the package (import its modules before) or in the kit has an entry of its own; a
     class of the kit may have its parent's. Each reason is a value of `ErrorReason`, and no entry is for a stranger.
     """
-    ours = {error for error in all_domain_errors() if error.__module__.startswith(f"{package}.")}
-    kit = {error for error in all_domain_errors() if error.__module__.startswith("services.common.")}
+    known = all_domain_errors()
+    kit = {error for error in known if error.__module__.startswith("services.common.")}
+    ours = {error for error in known if error.__module__.startswith(f"{package}.")} - kit
     problems = [f"{error.__name__} has no entry" for error in ours if error not in catalog]
     problems += [f"{error.__name__} of the kit has no entry" for error in kit if not _covered(error, catalog)]
     problems += [f"{error.__name__} is not of {package}" for error in catalog if error not in ours | set(COMMON_CATALOG)]
