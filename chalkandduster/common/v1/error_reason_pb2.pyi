@@ -86,6 +86,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A service that this one needs does not answer; try again later. Code UNAVAILABLE."""
     SCAN_OUT_OF_MEMORY: _ErrorReason.ValueType  # 85
     """The scan used more memory than it may. Code RESOURCE_EXHAUSTED."""
+    PATH_NOT_FOUND: _ErrorReason.ValueType  # 90
+    """No such path or method in the API. Code NOT_FOUND. Answered by the gateway."""
+    REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 91
+    """The body, or a header, is larger than the gateway takes. Code RESOURCE_EXHAUSTED, HTTP 413 or 431. Answered by the
+    gateway.
+    """
+    RATE_LIMITED: _ErrorReason.ValueType  # 92
+    """The caller is over the rate limit; the `retry-after` header says when to try again. Code RESOURCE_EXHAUSTED.
+    Answered by the gateway.
+    """
+    GATEWAY_TIMEOUT: _ErrorReason.ValueType  # 93
+    """No answer came within the call's time. Code DEADLINE_EXCEEDED. Answered by the gateway."""
     INTERNAL: _ErrorReason.ValueType  # 100
     """Something unforeseen; the log of the service has it under the request id. Code INTERNAL."""
 
@@ -163,6 +175,18 @@ DEPENDENCY_UNAVAILABLE: ErrorReason.ValueType  # 84
 """A service that this one needs does not answer; try again later. Code UNAVAILABLE."""
 SCAN_OUT_OF_MEMORY: ErrorReason.ValueType  # 85
 """The scan used more memory than it may. Code RESOURCE_EXHAUSTED."""
+PATH_NOT_FOUND: ErrorReason.ValueType  # 90
+"""No such path or method in the API. Code NOT_FOUND. Answered by the gateway."""
+REQUEST_TOO_LARGE: ErrorReason.ValueType  # 91
+"""The body, or a header, is larger than the gateway takes. Code RESOURCE_EXHAUSTED, HTTP 413 or 431. Answered by the
+gateway.
+"""
+RATE_LIMITED: ErrorReason.ValueType  # 92
+"""The caller is over the rate limit; the `retry-after` header says when to try again. Code RESOURCE_EXHAUSTED.
+Answered by the gateway.
+"""
+GATEWAY_TIMEOUT: ErrorReason.ValueType  # 93
+"""No answer came within the call's time. Code DEADLINE_EXCEEDED. Answered by the gateway."""
 INTERNAL: ErrorReason.ValueType  # 100
 """Something unforeseen; the log of the service has it under the request id. Code INTERNAL."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

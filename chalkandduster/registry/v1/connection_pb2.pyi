@@ -139,8 +139,8 @@ class SnowflakeSettings(_message.Message):
         *,
         account: _builtins.str = ...,
         user: _builtins.str = ...,
-        password: _builtins.str = ...,
-        private_key_pem: _builtins.str = ...,
+        password: _builtins.str | None = ...,
+        private_key_pem: _builtins.str | None = ...,
         warehouse: _builtins.str = ...,
         database: _builtins.str = ...,
         schema: _builtins.str = ...,
@@ -152,11 +152,18 @@ class SnowflakeSettings(_message.Message):
         has_password: _builtins.bool = ...,
         has_private_key: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "_private_key_pem", b"_private_key_pem", "password", b"password", "private_key_pem", b"private_key_pem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "database", b"database", "granted_schemas", b"granted_schemas", "has_password", b"has_password", "has_private_key", b"has_private_key", "host", b"host", "password", b"password", "port", b"port", "private_key_pem", b"private_key_pem", "protocol", b"protocol", "role", b"role", "schema", b"schema", "user", b"user", "warehouse", b"warehouse"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "_private_key_pem", b"_private_key_pem", "account", b"account", "database", b"database", "granted_schemas", b"granted_schemas", "has_password", b"has_password", "has_private_key", b"has_private_key", "host", b"host", "password", b"password", "port", b"port", "private_key_pem", b"private_key_pem", "protocol", b"protocol", "role", b"role", "schema", b"schema", "user", b"user", "warehouse", b"warehouse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
+    _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
+    _WhichOneofReturnType__private_key_pem: _TypeAlias = _typing.Literal["private_key_pem"]  # noqa: Y015
+    _WhichOneofArgType__private_key_pem: _TypeAlias = _typing.Literal["_private_key_pem", b"_private_key_pem"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__private_key_pem) -> _WhichOneofReturnType__private_key_pem | None: ...
 
 Global___SnowflakeSettings: _TypeAlias = SnowflakeSettings  # noqa: Y015
 
@@ -203,16 +210,18 @@ class PostgresSettings(_message.Message):
         database: _builtins.str = ...,
         schema: _builtins.str = ...,
         user: _builtins.str = ...,
-        password: _builtins.str = ...,
+        password: _builtins.str | None = ...,
         sslmode: _builtins.str = ...,
         granted_schemas: _abc.Iterable[_builtins.str] | None = ...,
         has_password: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "password", b"password"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["database", b"database", "granted_schemas", b"granted_schemas", "has_password", b"has_password", "host", b"host", "password", b"password", "port", b"port", "schema", b"schema", "sslmode", b"sslmode", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "database", b"database", "granted_schemas", b"granted_schemas", "has_password", b"has_password", "host", b"host", "password", b"password", "port", b"port", "schema", b"schema", "sslmode", b"sslmode", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
+    _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
 
 Global___PostgresSettings: _TypeAlias = PostgresSettings  # noqa: Y015
 

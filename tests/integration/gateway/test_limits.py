@@ -36,7 +36,8 @@ def body_of(size: int) -> bytes:
 
 def assert_too_large(answer: httpx.Response) -> None:
     assert answer.status_code == 413
-    assert answer.json() == {"code": 8, "message": "The request body is larger than 1 MiB.", "details": []}
+    assert (answer.json()["code"], answer.json()["message"]) == (8, "The request body is larger than 1 MiB.")
+    assert answer.json()["details"][0]["reason"] == "REQUEST_TOO_LARGE"
 
 
 def test_body_of_one_mebibyte_passes(gateway: Gateway, backend: Backend) -> None:

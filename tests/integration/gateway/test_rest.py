@@ -137,7 +137,7 @@ def test_unknown_path_is_not_found_in_json(gateway: Gateway, backend: Backend, v
         answer = client.request(verb, path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/json"
-    assert (answer.json()["code"], answer.json()["details"]) == (5, [])
+    assert (answer.json()["code"], answer.json()["details"][0]["reason"]) == (5, "PATH_NOT_FOUND")
     assert backend.calls == []
 
 
