@@ -24,13 +24,13 @@ def run_demo(suite: SuiteStatus, warehouse: EmulatorAdmin, say: Say) -> str:
     for table, file in retail.write_tables(Path(suite.directory) / "retail").items():
         loaded = warehouse.load(file, table)
         say(f"table {table}: {loaded.rows:,} rows loaded")
-    registrar = Registrar(suite, TENANT, say)
-    connection_id = registrar.connect(CONNECTION)
-    pending = {}
-    for file in sorted(CHECKS.glob("*.yaml")):
-        dataset_id = registrar.dataset(file.stem, connection_id, file.stem, file.read_text(encoding="utf-8"))
-        pending[file.stem] = registrar.run(dataset_id)
-    runs = {name: wait() for name, wait in pending.items()}
+    with Registrar(suite, TENANT, say) as registrar:
+        connection_id = registrar.connect(CONNECTION)
+        pending = {}
+        for file in sorted(CHECKS.glob("*.yaml")):
+            dataset_id = registrar.dataset(file.stem, connection_id, file.stem, file.read_text(encoding="utf-8"))
+            pending[file.stem] = registrar.run(dataset_id)
+        runs = {name: wait() for name, wait in pending.items()}
     # The main one last, right above the line that names it.
     for name in sorted(runs, key=lambda name: name == MAIN):
         print_run(runs[name])

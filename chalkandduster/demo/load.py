@@ -31,10 +31,10 @@ def load_file(suite: SuiteStatus, admin_token: str, file: Path, say: Say) -> Non
     """Load, register, run, print. Loading the same file again replaces the table and runs the checks anew. Raises SuiteError."""
     loaded = _load(suite, admin_token, file)
     say(f"{file.name}: {loaded.rows:,} rows in table {loaded.database}.{loaded.schema}.{loaded.table}")
-    registrar = Registrar(suite, TENANT, say)
-    connection_id = registrar.connect(CONNECTION)
-    dataset_id = registrar.dataset(loaded.table.lower(), connection_id, loaded.table, starter_checks(loaded))
-    run = registrar.run(dataset_id)()
+    with Registrar(suite, TENANT, say) as registrar:
+        connection_id = registrar.connect(CONNECTION)
+        dataset_id = registrar.dataset(loaded.table.lower(), connection_id, loaded.table, starter_checks(loaded))
+        run = registrar.run(dataset_id)()
     print_run(run)
     say(f"tenant {TENANT}, dataset {loaded.table.lower()}: change its checks with PATCH /api/v1/datasets/{dataset_id}")
 

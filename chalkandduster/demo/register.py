@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from chalkandduster.demo.rest import Rest
 from chalkandduster.local import tokens
@@ -18,7 +18,7 @@ _TOKEN_LIFETIME = timedelta(hours=1)
 
 
 class Registrar:
-    """Works in one tenant of a running suite. Every method raises SuiteError."""
+    """Works in one tenant of a running suite; a context manager. Every method raises SuiteError."""
 
     def __init__(self, suite: SuiteStatus, tenant: str, say: Say) -> None:
         self._suite = suite
@@ -29,6 +29,12 @@ class Registrar:
             self.tenant = platform.named("tenants", tenant) or platform.call("POST", "/tenants", {"name": tenant})
         token = tokens.mint(state, tenant_id=self.tenant["id"], role="tenant_admin", lifetime=_TOKEN_LIFETIME)
         self.rest = Rest(gateway, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest.close()
 
     def connect(self, name: str) -> str:
         """Register the emulator as a Snowflake connection and try it; its id."""

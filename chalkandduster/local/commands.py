@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import os
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -19,6 +20,8 @@ from chalkandduster.local.supervisor import Say, StopRequested, SuiteError
 __all__ = ["SuiteError", "SuiteStatus", "demo", "down", "report", "status", "up"]
 
 DEFAULT_GATEWAY_PORT = 8000
+ERROR_MARK = "error: "
+"""How the last line of a detached suite that cannot start begins."""
 _DETACHED_LIMIT_S = 300.0
 _DOWN_LIMIT_S = 60.0
 _TOKEN_LIFETIME = timedelta(hours=12)
@@ -85,17 +88,21 @@ def report(state: Path) -> dict[str, Any]:
 def demo(state: Path, say: Say = say_line) -> None:
     """Start a suite on free ports, find the flaws of the retail data set through REST, stop it, and say the verdict last.
 
-    Raises SuiteError.
+    Its own state is the directory `demo` inside `state`, so that it does not meet a suite that is up. Raises SuiteError.
     """
     from chalkandduster.demo.flow import run_demo
     from chalkandduster.local.suite import Suite
 
+    own = State(state).directory / "demo"
     try:
-        with Suite(State(state), 0, say) as suite:
-            verdict = run_demo(status(state), suite.warehouse, say)
+        State(state).make_directory()
+        with Suite(State(own), 0, say) as suite:
+            verdict = run_demo(status(own), suite.warehouse, say)
             say("stopping")
     except StopRequested as stop:
         raise SuiteError("the demo was interrupted") from stop
+    except OSError as error:
+        raise SuiteError(f"the demo cannot use {own}: {error}") from error
     say(verdict)
 
 
@@ -141,32 +148,38 @@ def _say_summary(state: Path, say: Say, how_to_stop: str) -> None:
 
 def _start_detached(state: Path, gateway_port: int, say: Say) -> None:
     """Start the supervisor in a session of its own and pass on what it says until it runs."""
+    if reports.read(state).phase != "STOPPED":
+        raise SuiteError(reports.already_runs(State(state).directory, State(state).read_run()))
     secret_files.directory(State(state).directory)
     log = secret_files.directory(State(state).logs) / "suite.log"
     log.write_bytes(b"")
-    command = [sys.executable, "-m", "chalkandduster.local.daemon", str(State(state).directory), str(gateway_port)]
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=children.environment(),
-            start_new_session=True,
-            cwd=Path.cwd(),
-        )
+    pid = _spawn_daemon(state, gateway_port, log)
+    text, shown = "", 0
+    end = time.monotonic() + _DETACHED_LIMIT_S
     with log.open(encoding="utf-8") as lines:
-        end = time.monotonic() + _DETACHED_LIMIT_S
-        while not _runs(state, process.pid):
-            said = lines.read().rstrip("\n")
-            if process.poll() is not None:
-                raise SuiteError((said + lines.read()).partition("error: ")[2].strip() or f"the suite ended while starting; see {log}")
-            if said:
+        while not _runs(state, pid):
+            ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+            text += lines.read()
+            # An error is the last that it says, and is ours to raise.
+            progress, _, reason = text.partition(ERROR_MARK)
+            if said := progress[shown:].strip():
                 say(said)
+            shown = len(progress)
+            if ended:
+                raise SuiteError(reason.strip() or f"the suite ended while starting; see {log}")
             if time.monotonic() > end:
-                process.terminate()
+                os.kill(pid, signal.SIGTERM)
                 raise SuiteError(f"the suite did not start within {_DETACHED_LIMIT_S:.0f} s; see {log}")
             time.sleep(0.1)
+
+
+def _spawn_daemon(state: Path, gateway_port: int, log: Path) -> int:
+    """The process id. It is nobody's child to wait for: it outlives us."""
+    command = [sys.executable, "-m", "chalkandduster.local.daemon", str(State(state).directory), str(gateway_port)]
+    output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_APPEND, 0)
+    nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    actions = [nothing, output, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    return os.posix_spawn(sys.executable, command, children.environment(), file_actions=actions, setsid=True)
 
 
 def _runs(state: Path, pid: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from chalkandduster.local.commands import say_line
+from chalkandduster.local.commands import ERROR_MARK, say_line
 from chalkandduster.local.state import State
 from chalkandduster.local.suite import Suite
 from chalkandduster.local.supervisor import StopRequested, SuiteError
@@ -20,7 +20,7 @@ def main() -> int:
     except StopRequested:
         say_line("stopped")
     except SuiteError as error:
-        say_line(f"error: {error}")
+        say_line(f"{ERROR_MARK}{error}")
         return 1
     return 0
 

@@ -73,6 +73,14 @@ def read(directory: Path) -> SuiteStatus:
     )
 
 
+def already_runs(directory: Path, run: dict[str, Any] | None) -> str:
+    """The sentence that refuses a second suite on the same state."""
+    return (
+        f"a suite with the state {directory} already runs (process {(run or {}).get('pid', 'unknown')}): "
+        "stop it with chalkandduster down, or choose another state directory with --state"
+    )
+
+
 def process_of(run: dict[str, Any]) -> psutil.Process | None:
     """The supervisor that wrote `run`, if it still lives; another process with its old number does not count."""
     with contextlib.suppress(psutil.NoSuchProcess, KeyError):

@@ -22,10 +22,14 @@ class State:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
 
-    def prepare(self) -> None:
-        """Make the directory and the keys. As root it lets others pass (not list), because Postgres then runs as user nobody inside."""
+    def make_directory(self) -> None:
+        """Make the directory itself. As root it lets others pass (not list), because Postgres then runs as user nobody inside."""
         secret_files.directory(self.directory)
         self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+    def prepare(self) -> None:
+        """Make the directory, what is in it, and the keys."""
+        self.make_directory()
         for path in (self.keys, self.logs, self.warehouse, self.gateway):
             secret_files.directory(path)
         self.issuer_key()

@@ -15,7 +15,7 @@ from types import FrameType
 import asyncpg
 import psutil
 
-from chalkandduster.local import bootstrap, children, envoy, ports, programs, roles
+from chalkandduster.local import bootstrap, children, envoy, ports, programs, report, roles
 from chalkandduster.local.emulator.process import DATABASE, SCHEMA, EmulatorProcess
 from chalkandduster.local.emulator.users import ANYONE
 from chalkandduster.local.postgres import STOP_LIMIT_S, STOP_SIGNAL, PostgresError, PostgresServer
@@ -246,11 +246,7 @@ def _only_one(state: State) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            run = state.read_run() or {}
-            raise SuiteError(
-                f"a suite with the state {state.directory} already runs (process {run.get('pid', 'unknown')}): "
-                "stop it with chalkandduster down, or choose another state directory with --state"
-            ) from error
+            raise SuiteError(report.already_runs(state.directory, state.read_run())) from error
         yield
 
 
