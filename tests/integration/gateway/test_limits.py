@@ -69,7 +69,7 @@ def test_larger_grpc_message_is_refused(gateway: Gateway, backend: Backend) -> N
 def test_larger_headers_are_refused(gateway: Gateway, backend: Backend) -> None:
     with gateway.client() as client:
         answer = client.get("/api/v1/tenants", headers={"x-big": "x" * 40_000})
-    assert (answer.status_code, answer.json()["code"]) == (431, 3)
+    assert (answer.status_code, answer.json()["code"]) == (431, 8)
     assert backend.calls == []
 
 
