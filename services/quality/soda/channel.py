@@ -94,6 +94,10 @@ class AsyncChannel:
         sock.setblocking(False)
         return cls(*await asyncio.open_unix_connection(sock=sock, limit=1 << 20))
 
+    def is_open(self) -> bool:
+        """False once the worker's end is known to be closed."""
+        return not (self._reader.at_eof() or self._reader.exception() or self._writer.is_closing())
+
     async def send(self, message: Message) -> None:
         """Raises ChannelClosed when the worker is gone."""
         try:

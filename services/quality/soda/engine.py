@@ -53,6 +53,7 @@ class SodaEngine:
         self._pool = WorkerPool(self.zygote, self._limits.pool)
         self._running: dict[str, asyncio.Event] = {}
         self._housekeeper: asyncio.Task[None] | None = None
+        self._refills: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Start the zygote, 1 to 2 s; so that the first scan does not wait for it. Raises ZygoteFailed."""
@@ -62,13 +63,16 @@ class SodaEngine:
 
     async def close(self) -> None:
         """End all workers. Scans still running fail as cancelled."""
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-            await asyncio.gather(self._housekeeper, return_exceptions=True)
+        tasks = [*self._refills, *([self._housekeeper] if self._housekeeper else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for cancelled in self._running.values():
             cancelled.set()
         self._pool.drop_all()
         await self.zygote.close()
+        # Closed streams say goodbye to the event loop at its next turn.
+        await asyncio.sleep(0)
 
     def cancel(self, run_id: str) -> bool:
         """Stop a running scan, which then raises ScanFailed(CANCELLED). False when no scan of that run is running here."""
@@ -160,8 +164,9 @@ class SodaEngine:
             self._refill()
 
     def _refill(self) -> None:
-        task = asyncio.ensure_future(self._keep_spare())
-        task.add_done_callback(lambda done: done.exception() if not done.cancelled() else None)
+        task = asyncio.create_task(self._keep_spare())
+        self._refills.add(task)
+        task.add_done_callback(self._refills.discard)
 
     async def _keep_spare(self) -> None:
         with contextlib.suppress(ZygoteFailed):

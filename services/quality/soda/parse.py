@@ -11,7 +11,7 @@ from typing import Any
 from services.quality.domain.scan import CheckProblem
 from services.quality.soda import patches
 from services.quality.soda.document import Position, Value, YamlList, YamlMap
-from services.quality.soda.settings_policy import column_setting_problem, setting_problem
+from services.quality.soda.settings_policy import column_setting_problem, file_problem, setting_problem
 from services.quality.soda.vocabulary import (
     COLUMN_METRICS,
     MANY_ARGUMENTS,
@@ -51,7 +51,7 @@ def parse_line(text: str) -> AntlrParser:
 def parse_check(scan: Any, table: str, text: str, config: Value, position: Position, *, upper: bool) -> ParsedCheck:
     """Parse one check whose variables are already resolved. `upper` says that the warehouse folds names upwards."""
     text = quote_unit_columns(text, upper=upper)
-    problem = line_problem(text, config, position) or setting_problem(text, config, position)
+    problem = file_problem(config) or line_problem(text, config, position) or setting_problem(text, config, position)
     if problem:
         return ParsedCheck(None, (problem,), column_of(text), "")
     logs = Logs().reset()

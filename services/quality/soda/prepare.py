@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.quality.domain.scan import CheckProblem
-from services.quality.soda import patches
+from services.quality.soda import guard, patches
 from services.quality.soda.datasource import DEFAULT_SOURCE, QuietScan
 from services.quality.soda.document import Value, YamlMap
 from services.quality.soda.families import glob_matches
 from services.quality.soda.names import Names
 from services.quality.soda.parse import ParsedCheck, column_of, parse_check, parse_column_setting, threshold_of
-from services.quality.soda.suite import Declaration, EachDataset, Filter, Scope, Suite
+from services.quality.soda.suite import Declaration, EachDataset, Scope, Suite
+from services.quality.soda.tasks import strip_statement
 from services.quality.soda.variables import BadReference, resolve, resolve_text
 from services.quality.soda.vocabulary import belongs_to_drift
 
@@ -55,6 +56,8 @@ class Preparation:
         self._values = values
         self._names = names
         self._other_sources = frozenset(other_sources)
+        # Before the scan of the source is made: Soda looks the filter of a compared table up in this configuration.
+        self._source_cfg = scan._sodacl_cfg.get_or_create_data_source_scan_cfgs(DEFAULT_SOURCE)
         self.source_scan = scan._get_or_create_data_source_scan(DEFAULT_SOURCE)
         self._filters = self._resolve_filters()
 
@@ -63,28 +66,21 @@ class Preparation:
         for declared in self._suite.filters:
             try:
                 table = resolve_text(declared.table, self._values)
-                found[self._names.fold(table), declared.name] = self._declare(replace(declared, table=table))
+                found[self._names.fold(table), declared.name] = resolve_text(declared.where, self._values)
             except BadReference as bad:
                 found[self._names.fold(declared.table), declared.name] = bad
         return found
 
-    def _declare(self, filter_: Filter) -> str:
-        where = resolve_text(filter_.where, self._values)
-        # Soda looks a compared table's filter up in its own configuration.
-        sources = self._scan._sodacl_cfg.get_or_create_data_source_scan_cfgs(DEFAULT_SOURCE)
-        partition = sources.get_or_create_table_cfg(filter_.table).create_partition("checks", filter_.name)
-        partition.sql_partition_filter = where
-        return where
-
     def prepare(self, declared: Declaration, tables: Sequence[str]) -> list[Prepared]:
-        """The checks that one declaration stands for: one, or one for each table of a `for each dataset`."""
+        """The checks that one declaration stands for: one, or one for each of the `tables` that a `for each dataset` chooses."""
         if declared.each is None:
             return [self._one(declared, declared.table, self._values)]
         chosen = _chosen(declared.each, tables)
         if not chosen:
             patterns = ", ".join(declared.each.includes)
             return [_without(declared, declared.table, nothing=f"No table matches {patterns}.")]
-        return [self._one(declared, table, {**self._values, declared.each.alias: table}) for table in chosen]
+        written = map(self._names.written, chosen)
+        return [self._one(declared, table, {**self._values, declared.each.alias: table}) for table in written]
 
     def _one(self, declared: Declaration, table: str, values: Mapping[str, str]) -> Prepared:
         if declared.problem:
@@ -93,7 +89,9 @@ class Preparation:
         if drift:
             return _without(declared, table, problem=drift)
         try:
-            table, text = resolve_text(table, values), resolve_text(declared.text, values)
+            # A table found in the catalogue may be named `T_${x}`: its name is data, not a text of the tenant.
+            table = table if declared.each else resolve_text(table, values)
+            text = resolve_text(declared.text, values)
             config = resolve(declared.config, values)
         except BadReference as bad:
             return _without(declared, table, problem=bad.message)
@@ -110,10 +108,11 @@ class Preparation:
 
     def _create(self, item: Prepared) -> Any:
         cfg = item.parsed.cfg
+        _need_safe_queries(cfg, self._names)
         if item.declared.scope is Scope.SOURCE:
             _need_own_query(item)
             return Check.create(cfg, data_source_scan=self.source_scan)
-        _need_known_source(cfg, self._other_sources, self._filters, self._names)
+        self._need_known_source(cfg)
         partition = self._partition(item)
         column_name = cfg.get_column_name()
         column = partition.get_or_create_column_metrics(column_name).column if column_name else None
@@ -125,13 +124,26 @@ class Preparation:
         name = item.declared.partition
         partition = self.source_scan.get_or_create_table(item.table).get_or_create_partition(name or None)
         if name:
-            where = self._filters.get((self._names.fold(item.table), name))
-            if where is None:
-                raise _Unusable(f"Filter [{name}] of {item.table} is not declared; add `filter {item.table} [{name}]:` with `where:`.")
-            if isinstance(where, BadReference):
-                raise _Unusable(f"In filter [{name}]: {where.message}")
-            partition.sql_partition_filter = where
+            partition.sql_partition_filter = self._where(item.table, name)
         return partition
+
+    def _need_known_source(self, cfg: Any) -> None:
+        other = getattr(cfg, "other_data_source_name", None)
+        if other and other not in self._other_sources:
+            known = ", ".join(sorted(self._other_sources)) or "none"
+            raise _Unusable(f"There is no connection named {other}; connections that checks may name: {known}.")
+        name = getattr(cfg, "other_partition_name", None)
+        if name:
+            compared = self._source_cfg.get_or_create_table_cfg(cfg.other_table_name).create_partition("checks", name)
+            compared.sql_partition_filter = self._where(cfg.other_table_name, name)
+
+    def _where(self, table: str, name: str) -> str:
+        where = self._filters.get((self._names.fold(table), name))
+        if where is None:
+            raise _Unusable(f"Filter [{name}] of {table} is not declared; add `filter {table} [{name}]:` with `where:`.")
+        if isinstance(where, BadReference):
+            raise _Unusable(f"In filter [{name}]: {where.message}")
+        return where
 
     def _column_settings(self, table: str, column: str) -> Any:
         found = None
@@ -158,6 +170,17 @@ class _Unusable(Exception):
     """A check that is well formed but cannot be built here."""
 
 
+def _need_safe_queries(cfg: Any, names: Names) -> None:
+    """A user's own query must be one SELECT by itself, before it is put in brackets."""
+    for name in ("query", "metric_query", "failed_rows_query"):
+        query = getattr(cfg, name, None)
+        if query:
+            try:
+                guard.check(strip_statement(query), names.scope)
+            except guard.Refused as refused:
+                raise _Unusable(refused.message) from None
+
+
 def _need_own_query(item: Prepared) -> None:
     cfg = item.parsed.cfg
     if getattr(cfg, "query", None) or getattr(cfg, "metric_query", None):
@@ -165,16 +188,6 @@ def _need_own_query(item: Prepared) -> None:
     raise _Unusable(
         "A check of a top-level `checks:` list needs its own query (`fail query:`, `<name> query:`); write `checks for TABLE:`."
     )
-
-
-def _need_known_source(cfg: Any, sources: frozenset[str], filters: Mapping[tuple[str, str], object], names: Names) -> None:
-    other = getattr(cfg, "other_data_source_name", None)
-    if other and other not in sources:
-        known = ", ".join(sorted(sources)) or "none"
-        raise _Unusable(f"There is no connection named {other}; connections that checks may name: {known}.")
-    partition = getattr(cfg, "other_partition_name", None)
-    if partition and (names.fold(cfg.other_table_name), partition) not in filters:
-        raise _Unusable(f"Filter [{partition}] of {cfg.other_table_name} is not declared.")
 
 
 def _without(declared: Declaration, table: str, *, problem: str = "", nothing: str = "") -> Prepared:

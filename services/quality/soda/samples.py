@@ -35,7 +35,7 @@ def sample_sql(item: Prepared, policy: SamplePolicy, names: Names, columns: Colu
     limit = sample_limit(item, policy)
     query = _own_query(item)
     if query:
-        fields = _query_fields(query, excluded, names)
+        fields = _query_fields(query, excluded, names, columns)
         return f"SELECT {fields} FROM ({strip_statement(query)}\n) FAILED_ROWS LIMIT {limit}" if fields else ""
     condition = _condition(item, names)
     if not condition:
@@ -69,9 +69,9 @@ def _table_fields(stored: Sequence[str], excluded: frozenset[str], names: Names)
     return ", ".join(f"SOURCE.{names.quote(name)}" for name in stored if name.casefold() not in excluded)
 
 
-def _query_fields(query: str, excluded: frozenset[str], names: Names) -> str:
-    """What of a user's own query may be shown. With excluded columns only a plain list of columns of one level is:
-    an expression, a subquery or a `*` could carry an excluded value under another name."""
+def _query_fields(query: str, excluded: frozenset[str], names: Names, columns: Columns) -> str:
+    """What of a user's own query may be shown. With excluded columns only a plain list of columns of one level is, or
+    `*` of one table: an expression or a subquery could carry an excluded value under another name."""
     if not excluded:
         return "*"
     try:
@@ -79,9 +79,15 @@ def _query_fields(query: str, excluded: frozenset[str], names: Names) -> str:
     except (SqlglotError, RecursionError):
         return ""
     simple = isinstance(tree, exp.Select) and not tree.args.get("with_") and not tree.args.get("with")
-    if not simple or len(list(tree.find_all(exp.Select))) != 1 or not all(_plain_column(field, excluded) for field in tree.expressions):
+    if not simple or len(list(tree.find_all(exp.Select))) != 1:
         return ""
-    sources = {table.alias_or_name.casefold() for table in tree.find_all(exp.Table)}
+    tables = list(tree.find_all(exp.Table))
+    if len(tables) == 1 and len(tree.expressions) == 1 and tree.expressions[0].sql() == "*" and not tables[0].args.get("alias"):
+        stored = columns(tables[0].sql(dialect=names.scope.dialect))
+        return ", ".join(names.quote(name) for name in stored if name.casefold() not in excluded)
+    if not all(_plain_column(field, excluded) for field in tree.expressions):
+        return ""
+    sources = {table.alias_or_name.casefold() for table in tables}
     whole_row = any(field.name.casefold() in sources for field in tree.expressions)
     renamed = any(alias.args.get("columns") for alias in tree.find_all(exp.TableAlias))
     return "" if whole_row or renamed else "*"

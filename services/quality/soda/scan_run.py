@@ -89,7 +89,7 @@ class _Scan:
     def _each_tables(self, suite: Suite) -> Sequence[str]:
         if all(declared.each is None for declared in suite.declarations):
             return ()
-        return [self._names.written(stored) for stored in self.tables(self._names.scope.schema)]
+        return self.tables(self._names.scope.schema)
 
     def _measure(self, scan: QuietScan, items: Sequence[Prepared]) -> None:
         if all(item.check is None for item in items):

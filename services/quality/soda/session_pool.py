@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from services.quality.domain.connection import ConnectionSpec, PostgresConnection, SnowflakeConnection
 from services.quality.soda.guard import Scope, fold_name
-from services.quality.soda.session import Announce, Session, WarehouseLost
+from services.quality.soda.session import Announce, Limits, Rows, Session, WarehouseLost, execute
 
 MAX_SESSIONS = 4
 """Statements sent to one warehouse at the same time by one scan."""
@@ -41,6 +41,22 @@ class SessionPool:
         self._free = threading.BoundedSemaphore(MAX_SESSIONS)
         self._lock = threading.Lock()
 
+    def execute(self, sql: str, limits: Limits, *, row_cap: int, internal: bool = False) -> Rows:
+        """Send one statement on a free session. A kept session that turns out to be dead is replaced once.
+
+        Raises StatementFailed or WarehouseLost.
+        """
+        kept = self.has_idle()
+        try:
+            with self.lease() as session:
+                return execute(session, sql, limits, row_cap=row_cap, internal=internal)
+        except WarehouseLost:
+            if not kept:
+                raise
+        self._drop_idle()
+        with self.lease() as session:
+            return execute(session, sql, limits, row_cap=row_cap, internal=internal)
+
     @contextmanager
     def lease(self) -> Iterator[Session]:
         """A session for one thread. Raises WarehouseLost when none can be opened."""
@@ -71,6 +87,12 @@ class SessionPool:
 
     def has_idle(self) -> bool:
         return bool(self._idle)
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            self._discard(session)
 
     def _take(self) -> Session:
         with self._lock:

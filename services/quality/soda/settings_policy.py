@@ -50,9 +50,16 @@ def column_setting_problem(setting: str, value: Value, position: Position) -> Ch
     return CheckProblem(*position, message) if message else None
 
 
+def file_problem(config: Value) -> CheckProblem | None:
+    """A setting that would read a file of this machine; said before anything else about the check."""
+    positions = config.positions if isinstance(config, YamlMap) else {}
+    for key, position in positions.items():
+        if key.endswith(("sql_file", " file")):
+            return CheckProblem(*position, f"`{key[:60]}` reads a file, which checks cannot do; write the query itself.")
+    return None
+
+
 def _key_problem(text: str, family: str, key: str) -> str:
-    if key.endswith(("sql_file", " file")):
-        return f"`{key[:60]}` reads a file, which checks cannot do; write the query itself."
     if family == "metric" and key.endswith((" query", " expression")) and key != "failed rows query":
         name = key.rsplit(" ", 1)[0]
         return (

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.quality.soda.session import Limits, Rows, StatementFailed, execute
+from services.quality.soda.session import Limits, Rows, StatementFailed
 from services.quality.soda.session_pool import SessionPool
 from services.quality.soda.tasks import Aggregates, Listing, OneRow, Work
 
@@ -58,8 +58,7 @@ class Runner:
 
     def rows(self, pool: SessionPool, sql: str, cap: int, *, internal: bool = False) -> Rows:
         """One statement outside the plan: samples, metadata for messages. Raises StatementFailed or WarehouseLost."""
-        with pool.lease() as session:
-            return execute(session, sql, self._limits, row_cap=cap, internal=internal)
+        return pool.execute(sql, self._limits, row_cap=cap, internal=internal)
 
     def _listing(self, pool: SessionPool, listing: Listing) -> None:
         self.measured.queries[id(listing.metric)] = listing.sql

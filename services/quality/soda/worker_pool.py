@@ -103,11 +103,16 @@ class WorkerPool:
         return len(self._idle)
 
     def _warm(self, binding: Hashable) -> Worker | None:
-        for worker in reversed(self._idle):
-            if worker.binding == binding:
-                self._idle.remove(worker)
-                return worker
-        return None
+        self._drop_dead()
+        found = next((worker for worker in reversed(self._idle) if worker.binding == binding), None)
+        if found is not None:
+            self._idle.remove(found)
+        return found
+
+    def _drop_dead(self) -> None:
+        for worker in [worker for worker in self._idle if not worker.handle.channel.is_open()]:
+            self._idle.remove(worker)
+            worker.handle.kill()
 
     def _make_room(self) -> None:
         while self._idle and self._busy + len(self._idle) > self._limits.workers:
@@ -117,7 +122,11 @@ class WorkerPool:
 
     async def _fresh(self) -> Worker:
         spare, self._spare = self._spare, None
-        return spare or Worker(await self._zygote.fork())
+        if spare is not None and spare.handle.channel.is_open():
+            return spare
+        if spare is not None:
+            spare.handle.kill()
+        return Worker(await self._zygote.fork())
 
     async def _release(self) -> None:
         async with self._changed:
