@@ -25,18 +25,18 @@ STATEMENT_SECONDS = 10
 _LOOK = "SELECT CURRENT_VERSION(), CURRENT_DATABASE(), CURRENT_SCHEMA()"
 
 
-class _FileTransferRefused(Exception):
+class FileTransferRefused(Exception):
     """The server answered a query with an order to move files between itself and this machine."""
 
 
-class _ReadingCursor(SnowflakeCursor):
+class ReadingCursor(SnowflakeCursor):
     """A cursor that never moves files: PUT and GET are ordered by the server's reply, whatever was sent."""
 
     def _create_file_transfer_agent(self, *_arguments: Any, **_options: Any) -> Any:
-        raise _FileTransferRefused
+        raise FileTransferRefused
 
 
-class _StayingConnection(SnowflakeConnection):
+class StayingConnection(SnowflakeConnection):
     """A connection that follows no redirect: the host was checked, the place it points to was not."""
 
     @property
@@ -85,9 +85,9 @@ def _place(settings: SnowflakeSettings) -> tuple[str, int]:
 
 def _log_in(settings: SnowflakeSettings, secret: Secret | None) -> str:
     with _explained(settings):
-        connection = _StayingConnection(**_arguments(settings, secret))
+        connection = StayingConnection(**_arguments(settings, secret))
         try:
-            cursor: Any = connection.cursor(_ReadingCursor)
+            cursor: Any = connection.cursor(ReadingCursor)
             version, database, schema = cursor.execute(_LOOK, timeout=STATEMENT_SECONDS).fetchone()
         finally:
             with contextlib.suppress(Exception):  # a logout that fails changes nothing about the answer

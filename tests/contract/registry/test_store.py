@@ -67,10 +67,14 @@ async def test_what_is_stored_is_read_back_whole(store: Store) -> None:
 
 async def test_transaction_that_fails_leaves_nothing(store: Store) -> None:
     tenant = samples.tenant()
-    with pytest.raises(RuntimeError):
+
+    async def fail() -> None:
         async with store.tenant(tenant.id) as tx:
             await tx.tenants.add(tenant)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     async with store.tenant(tenant.id) as tx:
         assert await tx.tenants.get(tenant.id) is None
 

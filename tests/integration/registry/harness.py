@@ -49,7 +49,9 @@ class FakeQuality(quality_service_pb2_grpc.QualityServiceServicer):
             for number, line in lines
             if "bogus" in line
         ]
-        checks = [check_pb2.DeclaredCheck(line=number, definition=line.strip(" -")) for number, line in lines if line.strip().startswith("- ")]
+        checks = [
+            check_pb2.DeclaredCheck(line=number, definition=line.strip(" -")) for number, line in lines if line.strip().startswith("- ")
+        ]
         return check_pb2.ValidateChecksResponse(valid=bool(checks) and not errors, errors=errors, checks=checks)
 
     async def GetDatasetUsage(self, request: run_pb2.GetDatasetUsageRequest, context: Any) -> run_pb2.GetDatasetUsageResponse:  # noqa: N802
@@ -162,9 +164,7 @@ async def running_quality() -> AsyncIterator[QualityProcess]:
 
 
 @asynccontextmanager
-async def running_registry(
-    database: Database, directory: Path, free_port: Callable[[], int], **overrides: Any
-) -> AsyncIterator[Registry]:
+async def running_registry(database: Database, directory: Path, free_port: Callable[[], int], **overrides: Any) -> AsyncIterator[Registry]:
     """A registry with its own main.run, until the block ends."""
     async with running_quality() as quality:
         user_key, service_key = SigningKey.generate(), SigningKey.generate()
@@ -182,7 +182,13 @@ async def running_registry(
 
 
 def _settings(
-    database: Database, directory: Path, port: int, quality_port: int, user_key: SigningKey, service_key: SigningKey, overrides: Mapping[str, Any]
+    database: Database,
+    directory: Path,
+    port: int,
+    quality_port: int,
+    user_key: SigningKey,
+    service_key: SigningKey,
+    overrides: Mapping[str, Any],
 ) -> RegistrySettings:
     files = {
         "users.json": json.dumps(user_key.jwks()),

@@ -72,7 +72,8 @@ async def test_functions_that_look_across_tenants_are_closed_to_others(registry_
     async with session(registry_database.url("postgres")) as connection:
         rows = await connection.fetch(
             "SELECT proname, prosecdef, proconfig, pg_get_userbyid(proowner) AS owner,"
-            " has_function_privilege('registry_app', oid, 'EXECUTE') AS ours, has_function_privilege('quality_app', oid, 'EXECUTE') AS others"
+            " has_function_privilege('registry_app', oid, 'EXECUTE') AS ours,"
+            " has_function_privilege('quality_app', oid, 'EXECUTE') AS others"
             " FROM pg_proc WHERE pronamespace = 'registry'::regnamespace"
         )
     assert len(rows) == 7
@@ -96,7 +97,11 @@ async def test_without_a_tenant_nothing_is_seen_and_nothing_goes_in(registry_dat
 
 async def test_audit_trail_cannot_be_rewritten(registry_database: Database) -> None:
     async with session(registry_database.app_url("registry")) as connection:
-        for statement in ("UPDATE registry.audit_events SET actor = 'x'", "DELETE FROM registry.audit_events", "TRUNCATE registry.audit_events"):
+        for statement in (
+            "UPDATE registry.audit_events SET actor = 'x'",
+            "DELETE FROM registry.audit_events",
+            "TRUNCATE registry.audit_events",
+        ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
 

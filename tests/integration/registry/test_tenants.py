@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
@@ -40,11 +39,11 @@ async def test_tenant_without_display_name_shows_its_name(registry: Registry) ->
     assert rows == [{"display_name": ""}]
 
 
-@pytest.mark.parametrize("name", ["", "Acme", "a" * 64, "a" * 10_000, "-a", "a-", "1a", "acmé", "a🚀", 'a"b', "a b", "a_b"])
-async def test_names_that_are_no_slugs_are_refused(registry: Registry, name: str) -> None:
-    error = await refused(registry.stub.CreateTenant(create(name), metadata=registry.as_platform()))
-    assert (error.code, error.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
-    assert "lower-case letters, digits and hyphens" in error.violations[0].description
+async def test_names_that_are_no_slugs_are_refused(registry: Registry) -> None:
+    for name in ("", "Acme", "a" * 64, "a" * 10_000, "-a", "a-", "1a", "acmé", "a🚀", 'a"b', "a b", "a_b"):
+        error = await refused(registry.stub.CreateTenant(create(name), metadata=registry.as_platform()))
+        assert (error.code, error.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"), name
+        assert "lower-case letters, digits and hyphens" in error.violations[0].description
 
 
 async def test_taken_name_is_said_with_the_name(registry: Registry) -> None:
@@ -129,7 +128,9 @@ async def test_suspended_tenant_reads_and_changes_nothing(registry: Registry) ->
         registry.stub.UpdateConnection(
             connection_pb2.UpdateConnectionRequest(connection=connection_pb2.Connection(id=connection.id, description="x")), metadata=admin
         ),
-        registry.stub.UpdateDataset(dataset_pb2.UpdateDatasetRequest(dataset=dataset_pb2.Dataset(id=dataset.id, owner="x")), metadata=admin),
+        registry.stub.UpdateDataset(
+            dataset_pb2.UpdateDatasetRequest(dataset=dataset_pb2.Dataset(id=dataset.id, owner="x")), metadata=admin
+        ),
         registry.stub.DeleteDataset(dataset_pb2.DeleteDatasetRequest(id=dataset.id), metadata=admin),
         registry.stub.DeleteConnection(connection_pb2.DeleteConnectionRequest(id=connection.id), metadata=admin),
         registry.stub.TestConnection(connection_pb2.TestConnectionRequest(id=connection.id), metadata=admin),

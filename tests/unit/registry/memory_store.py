@@ -220,7 +220,9 @@ class MemoryAuditEvents:
 
     async def list(self, wanted: AuditFilter, page: PageRequest) -> Page[AuditEvent]:
         own = [event for event in self._rows.audit_events.values() if event.tenant_id == self._tenant_id]
-        return _page([event for event in own if _is_wanted(event, wanted)], page, lambda event: (event.create_time, event.id), newest_first=True)
+        return _page(
+            [event for event in own if _is_wanted(event, wanted)], page, lambda event: (event.create_time, event.id), newest_first=True
+        )
 
 
 class MemoryRequests:

@@ -81,6 +81,6 @@ def _fields(event: audit_pb2.AuditEvent, name: str, path: str) -> dict[str, Any]
         return None
     try:
         fields: dict[str, Any] = MessageToDict(getattr(event, name))
-    except SerializeToJsonError as error:
+    except (ValueError, SerializeToJsonError) as error:
         raise InvalidRequest([FieldViolation(f"{path}.{name}", "must hold finite numbers only")]) from error
     return fields
