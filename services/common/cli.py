@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -15,6 +16,8 @@ from services.common.migrations import run_migrations
 from services.common.server import BackgroundEnded
 from services.common.settings import PREFIX, ServiceSettings, load_settings
 from services.common.startup import CannotStart
+
+_log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -45,6 +48,9 @@ def run_service(
         uvloop.run(_awaited(work))
     except (CannotStart, BackgroundEnded) as error:
         sys.stderr.write(f"{service_name}: {error}\n")
+        return 1
+    except Exception:
+        _log.critical("The service failed.", exc_info=True)
         return 1
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+from opentelemetry import trace
 
 from services.common.auth.tokens import ServiceTokenSigner
 from services.common.context import CallContext, call_or_none
@@ -109,11 +110,10 @@ class ServiceClient:
             raise self._translated(error, errors) from error
 
     def _metadata(self, call: CallContext | None, tenant_id: str | None) -> tuple[tuple[str, str], ...]:
-        trace_id = call.trace_id if call is not None and call.trace_id else secrets.token_hex(16)
         return (
             (AUTHORIZATION_HEADER, f"Bearer {self._signer.token(tenant_id)}"),
             (REQUEST_ID_HEADER, call.request_id if call is not None else new_id()),
-            (TRACE_HEADER, f"00-{trace_id}-{secrets.token_hex(8)}-00"),
+            (TRACE_HEADER, _trace_parent(call)),
         )
 
     def _translated(self, error: grpc.aio.AioRpcError, errors: ErrorTable) -> DomainError:
@@ -126,6 +126,15 @@ class ServiceClient:
             extra={"service_called": self._service, "code": remote.code.name, "reason": remote.reason, "detail": remote.message},
         )
         return DependencyUnavailable(service=self._service)
+
+
+def _trace_parent(call: CallContext | None) -> str:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        return f"00-{trace.format_trace_id(span.trace_id)}-{trace.format_span_id(span.span_id)}-{span.trace_flags:02x}"
+    # No traces here: the id still ties the log lines of the services together, and the other one may trace.
+    trace_id = call.trace_id if call is not None and call.trace_id else secrets.token_hex(16)
+    return f"00-{trace_id}-{secrets.token_hex(8)}-01"
 
 
 def _limit(call: CallContext | None, timeout_seconds: float) -> float:

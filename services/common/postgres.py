@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -19,7 +21,9 @@ Connection: TypeAlias = asyncpg.Connection
 """What a transaction hands out."""
 
 _ACQUIRE_SECONDS = 10.0
-_PING_SECONDS = 2.0
+# Less than what the health monitor waits; also how long a commit counts as an answer.
+_PING_SECONDS = 1.5
+_SATURATED_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
 # Longer than any statement of ours between two others of one transaction; a forgotten transaction blocks vacuum.
 _IDLE_IN_TRANSACTION_SECONDS = 60.0
@@ -38,6 +42,10 @@ class ConstraintViolation(Exception):
         super().__init__(constraint)
         self.constraint = constraint
         """Name of the constraint or unique index."""
+
+
+class SwallowedError(Exception):
+    """A block caught a statement's error and went on as if nothing were: Postgres had rolled back all of it. Use `savepoint`."""
 
 
 class UniqueViolation(ConstraintViolation):
@@ -60,7 +68,7 @@ _LOST: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ConnectionDoesNotExistError,
-    OSError,
+    TimeoutError,  # the server's own limit is shorter: when ours is reached, it says nothing any more
 )
 _BUSY: tuple[type[BaseException], ...] = (
     asyncpg.TooManyConnectionsError,
@@ -88,15 +96,26 @@ def translated_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except Exception as error:
         found = _translation(error)
         if found is None:
             raise
         raise found from error
 
 
-def _translation(error: BaseException) -> Exception | None:
-    if _is_lost(error) or isinstance(error, _BUSY):
+@contextmanager
+def _unavailable_when_not_reached() -> Iterator[None]:
+    """For the way to a connection, where every failure to reach the server is one of the database's."""
+    with translated_errors():
+        try:
+            yield
+        except (OSError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable from error
+
+
+def _translation(error: BaseException, *, closed: bool = False) -> Exception | None:
+    """`closed`: whether the connection is. Only that tells a lost connection from other errors of the same classes."""
+    if isinstance(error, _LOST + _BUSY) or (closed and isinstance(error, OSError | asyncpg.InterfaceError)):
         return DatabaseUnavailable()
     for kind, ours in _CONSTRAINTS:
         if isinstance(error, kind):
@@ -104,11 +123,6 @@ def _translation(error: BaseException) -> Exception | None:
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return InvalidRequest([FieldViolation("", "text must be valid Unicode without the character U+0000")])
     return None
-
-
-def _is_lost(error: BaseException) -> bool:
-    # asyncpg says "connection is closed" with its general InterfaceError; a wrong argument is one of its subclasses or a DataError.
-    return isinstance(error, _LOST) or (type(error) is asyncpg.InterfaceError and "connection" in str(error))
 
 
 async def create_pool(
@@ -136,7 +150,7 @@ async def create_pool(
         settings["search_path"] = search_path
     # A little more than the server's own limit: that one says why, this one is for a server that says nothing any more.
     patience = statement_timeout_seconds + 5
-    with translated_errors():
+    with _unavailable_when_not_reached():
         return await asyncpg.create_pool(
             dsn, min_size=0, max_size=max_size, command_timeout=patience, timeout=_ACQUIRE_SECONDS, server_settings=settings, **connect
         )
@@ -147,6 +161,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._worked_at = float("-inf")
 
     @asynccontextmanager
     async def tenant_tx(self, tenant_id: str) -> AsyncIterator[Connection]:
@@ -172,10 +187,20 @@ class Database:
             yield connection
 
     async def ping(self) -> None:
-        """Returns when Postgres answers within two seconds. Raises DatabaseUnavailable when not: the health check of a service."""
-        with translated_errors():
+        """Returns when Postgres answers. Raises DatabaseUnavailable when not: the health check of a service.
+
+        A pool whose connections all are busy is no reason to call a service sick, as long as transactions get through.
+        """
+        since = time.monotonic() - self._worked_at
+        if since < _PING_SECONDS or (self._is_saturated() and since < _SATURATED_SECONDS):
+            return
+        with _unavailable_when_not_reached():
             connection = await self._begin("SELECT 1", _PING_SECONDS)
             await self._pool.release(connection)
+
+    def _is_saturated(self) -> bool:
+        busy = self._pool.get_size() - self._pool.get_idle_size()
+        return bool(busy >= self._pool.get_max_size())
 
     async def close(self) -> None:
         """Close the pool; statements that still run after five seconds are cut."""
@@ -188,26 +213,30 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, opening: str) -> AsyncIterator[Connection]:
-        with translated_errors():
+        with _unavailable_when_not_reached():
             connection = await self._begin(opening, _ACQUIRE_SECONDS)
-            try:
-                try:
-                    yield connection
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
-                await connection.execute("COMMIT")
-            finally:
-                await self._pool.release(connection)
+        try:
+            yield connection
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise SwallowedError
+            self._worked_at = time.monotonic()
+        except BaseException as error:
+            found = _translation(error, closed=_is_closed(connection))
+            await _roll_back(connection)
+            if found is None:
+                raise
+            raise found from error
+        finally:
+            await self._pool.release(connection)
 
     async def _begin(self, opening: str, limit_seconds: float) -> Connection:
         """A connection on which `opening` ran. A connection that died in the pool is replaced, once: nothing was done on it yet."""
         try:
             return await self._open(opening, limit_seconds)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if not _is_lost(error) or isinstance(error, TimeoutError):
-                raise
-        await self._pool.expire_connections()  # after a restart of Postgres all of them are dead
+        except TimeoutError:
+            raise
+        except (*_LOST, OSError, asyncpg.InterfaceError):
+            await self._pool.expire_connections()  # after a restart of Postgres all of them are dead
         return await self._open(opening, limit_seconds)
 
     async def _open(self, opening: str, limit_seconds: float) -> Connection:
@@ -220,12 +249,17 @@ class Database:
         return connection
 
 
-async def _roll_back(connection: Connection) -> None:
+def _is_closed(connection: Connection) -> bool:
     try:
-        await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        # The connection is gone, and the transaction with it; the error that brought us here is the one to tell.
-        connection.terminate()
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has taken a lost connection out of our hands
+        return True
+
+
+async def _roll_back(connection: Connection) -> None:
+    """The error that brought us here is the one to tell: another one on top of it only means that the connection is gone."""
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await connection.execute("ROLLBACK", timeout=_CLOSE_SECONDS)
 
 
 @asynccontextmanager

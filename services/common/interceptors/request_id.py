@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from opentelemetry import trace
+
 from services.common.context import CallContext, enter_call
 from services.common.ids import new_id
 from services.common.interceptors.base import CallInterceptor, Rpc
@@ -45,6 +47,9 @@ def _request_id(rpc: Rpc) -> str:
 
 
 def _trace_id(rpc: Rpc) -> str:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:  # traces are on, and the log lines belong to this one
+        return trace.format_trace_id(span.trace_id)
     match = _TRACE_PARENT.fullmatch((rpc.metadata(TRACE_HEADER) or [""])[-1])
     return match[1] if match else secrets.token_hex(16)
 

@@ -12,9 +12,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from opentelemetry.instrumentation.grpc import aio_server_interceptor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chalkandduster.registry.v1.tenant_pb2 import GetTenantRequest, Tenant
 from services.common.client import RemoteError, remote_error
+from services.common.context import current_call
 from services.common.errors import NameTaken, PermissionDenied
 from services.common.testing.servers import TestServer, running_server
 from tests.integration.common import echo
@@ -357,3 +362,25 @@ async def test_reflection_shows_every_service_of_the_api(channel: grpc.aio.Chann
     names = {service.name for service in answer.list_services_response.service}
     assert {"chalkandduster.registry.v1.RegistryService", "chalkandduster.quality.v1.QualityService"} <= names
     call.cancel()
+
+
+async def test_a_traced_call_is_one_span_with_the_id_that_its_log_lines_carry(keys: Keys) -> None:
+    exporter = InMemorySpanExporter()
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    make: Any = aio_server_interceptor
+    seen: list[str] = []
+
+    async def look(request: GetTenantRequest) -> Tenant:
+        seen.append(current_call().trace_id)
+        raise NameTaken(name="orders")
+
+    servicers = {echo.SERVICE: echo.add_echo(look)}
+    traced = running_server(servicers, keys.verifier(), more_interceptors=[make(tracer_provider=tracers)])
+    async with traced as running, grpc.aio.insecure_channel(running.address) as channel:
+        for shape in SHAPES:
+            assert (await refused(echo.EchoStub(channel), shape, metadata=keys.bearer())).reason == "NAME_TAKEN"
+    spans = exporter.get_finished_spans()
+    assert [f"{span.context.trace_id:032x}" for span in spans if span.context] == seen
+    assert len(seen) == len(SHAPES)
+    tracers.shutdown()

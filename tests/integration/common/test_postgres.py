@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from services.common.postgres import (
     Database,
     DatabaseUnavailable,
     ForeignKeyViolation,
+    SwallowedError,
     UniqueViolation,
     create_pool,
     savepoint,
@@ -273,3 +275,44 @@ async def test_statements_that_do_not_fit_the_schema_are_found(db: Database) -> 
     connection = await pool.acquire()
     assert set(await unprepared(connection, statements)) == {"typo", "broken"}
     await pool.release(connection)
+
+
+async def test_an_error_of_the_work_itself_is_not_blamed_on_the_database(db: Database) -> None:
+    async def work() -> None:
+        async with db.tenant_tx(A):
+            raise FileNotFoundError("settings.yaml")
+
+    with pytest.raises(FileNotFoundError):
+        await work()
+    assert await count(db, A) == 0
+
+
+async def test_a_wrong_number_of_arguments_is_not_blamed_on_the_database(db: Database) -> None:
+    async def work() -> None:
+        async with db.tenant_tx(A) as connection:
+            await connection.fetch("SELECT $1::int")
+
+    with pytest.raises(asyncpg.InterfaceError):
+        await work()
+
+
+async def test_a_busy_pool_is_well_as_long_as_work_gets_through(prepared: Clone) -> None:
+    database = Database(await create_pool(prepared.app_url("registry"), application_name="kit-test", max_size=1))
+    await insert(database, A, 1)
+    async with database.tenant_tx(A):
+        await asyncio.sleep(1.6)
+        await database.ping()
+    assert await count(database, A) == 1
+    await database.close()
+
+
+async def test_an_error_that_the_block_swallowed_does_not_lose_its_work_in_silence(db: Database) -> None:
+    async def work() -> None:
+        async with db.tenant_tx(A) as connection:
+            await connection.execute("INSERT INTO thing (id, tenant_id) VALUES (1, $1)", A)
+            with contextlib.suppress(asyncpg.UndefinedTableError):
+                await connection.execute("SELECT * FROM nowhere")
+
+    with pytest.raises(SwallowedError):
+        await work()
+    assert await count(db, A) == 0
