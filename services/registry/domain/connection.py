@@ -11,8 +11,6 @@ from typing import ClassVar
 from services.registry.domain.secret import Secret, SecretKind, StoredSecret
 from services.registry.domain.tenant import Tenant
 
-SNOWFLAKE_DOMAIN = "snowflakecomputing.com"
-
 
 @dataclass(frozen=True, slots=True)
 class SnowflakeSettings:

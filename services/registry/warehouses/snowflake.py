@@ -14,8 +14,9 @@ from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errorcode import ER_FAILED_TO_REQUEST
 from snowflake.connector.errors import Error, ForbiddenError, HttpError, OperationalError
 from snowflake.connector.session_manager import SessionManager
+from snowflake.connector.util_text import construct_hostname
 
-from services.registry.domain.connection import SNOWFLAKE_DOMAIN, SnowflakeSettings
+from services.registry.domain.connection import SnowflakeSettings
 from services.registry.domain.secret import Secret, SecretKind
 from services.registry.warehouses.failure import LoginFailed, quoted
 
@@ -80,7 +81,8 @@ async def _reach(settings: SnowflakeSettings, addresses: Sequence[str]) -> None:
 
 
 def _place(settings: SnowflakeSettings) -> tuple[str, int]:
-    return settings.host or f"{settings.account}.{SNOWFLAKE_DOMAIN}", settings.effective_port
+    # The connector's own rule: accounts in China have another domain.
+    return settings.host or construct_hostname(None, settings.account), settings.effective_port
 
 
 def _log_in(settings: SnowflakeSettings, secret: Secret | None) -> str:

@@ -8,7 +8,8 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,12 +83,9 @@ class Registry:
     key: SigningKey
     signer: ServiceTokenSigner
     channel: grpc.aio.Channel
-    tenant_ids: dict[str, str] = field(default_factory=dict)
 
     def as_user(self, role: str, tenant_id: str | None = None, subject: str | None = None) -> Metadata:
         """Metadata of a user of a role, in a tenant."""
-        from datetime import timedelta
-
         token = tokens.sign(self.key, tenant_id=tenant_id, role=role, lifetime=timedelta(minutes=5), subject=subject)
         return (("authorization", f"Bearer {token}"),)
 
@@ -111,7 +109,8 @@ class Registry:
 
     async def dataset(self, metadata: Metadata, connection_id: str, name: str = "customers", **fields: Any) -> dataset_pb2.Dataset:
         """A new dataset."""
-        dataset = dataset_pb2.Dataset(**({"name": name, "connection_id": connection_id, "table": "customers"} | fields))
+        given: dict[str, Any] = {"name": name, "connection_id": connection_id, "table": "customers"}
+        dataset = dataset_pb2.Dataset(**(given | fields))
         return await self.stub.CreateDataset(dataset_pb2.CreateDatasetRequest(dataset=dataset), metadata=metadata)
 
     async def rows(self, sql: str, *arguments: object) -> list[Mapping[str, Any]]:
@@ -125,13 +124,20 @@ class Registry:
 
 def postgres_connection(name: str = "wh", **settings: Any) -> connection_pb2.Connection:
     """A Postgres connection to nowhere in particular."""
-    given = {"host": "127.0.0.1", "port": 5432, "database": "shop", "user": "reader", "password": "s3cret-p4ss", "sslmode": "disable"}
+    given: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": 5432,
+        "database": "shop",
+        "user": "reader",
+        "password": "s3cret-p4ss",
+        "sslmode": "disable",
+    }
     return connection_pb2.Connection(name=name, postgres=connection_pb2.PostgresSettings(**(given | settings)))
 
 
 def snowflake_connection(name: str = "sf", **settings: Any) -> connection_pb2.Connection:
     """A Snowflake connection to an emulator that is not there."""
-    given = {"account": "emulator", "user": "CHALK", "database": "CHALK", "schema": "PUBLIC", "password": "s3cret-p4ss"}
+    given: dict[str, Any] = {"account": "emulator", "user": "CHALK", "database": "CHALK", "schema": "PUBLIC", "password": "s3cret-p4ss"}
     given |= {"host": "127.0.0.1", "port": 1, "protocol": "http"}
     if "private_key_pem" in settings:
         del given["password"]
@@ -150,7 +156,7 @@ async def refused(call: Awaitable[Answer]) -> RemoteError:
 @asynccontextmanager
 async def running_quality() -> AsyncIterator[QualityProcess]:
     """A fake quality service on a free port, healthy."""
-    server, fake = grpc.aio.server(), FakeQuality()
+    server, fake = grpc.aio.server(), FakeQuality()  # type: ignore[abstract]  # the stubs' base answers the rest
     quality_service_pb2_grpc.add_QualityServiceServicer_to_server(fake, server)
     health = grpc_health.v1.health.aio.HealthServicer()
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -212,7 +218,7 @@ def _settings(
         "drain_wait_seconds": 0,
         "shutdown_grace_seconds": 1,
     }
-    return RegistrySettings(**(values | overrides))
+    return RegistrySettings(**(values | dict(overrides)))
 
 
 async def _until_serving(channel: grpc.aio.Channel, task: asyncio.Task[None]) -> None:

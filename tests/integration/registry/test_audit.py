@@ -128,7 +128,8 @@ async def test_only_admins_read_the_trail(registry: Registry) -> None:
 
 
 def event_of(**fields: Any) -> audit_pb2.AuditEvent:
-    return audit_pb2.AuditEvent(**({"id": new_id(), "actor": "bob", "action": "quality.CancelRun", "outcome": ALLOWED} | fields))
+    given: dict[str, Any] = {"id": new_id(), "actor": "bob", "action": "quality.CancelRun", "outcome": ALLOWED}
+    return audit_pb2.AuditEvent(**(given | fields))
 
 
 async def record(registry: Registry, *events: audit_pb2.TenantAuditEvent) -> audit_pb2.RecordAuditEventsResponse:

@@ -122,7 +122,7 @@ async def test_suspended_tenant_reads_and_changes_nothing(registry: Registry) ->
     await update(registry, id=tenant_id, state=SUSPENDED)
 
     assert (await registry.stub.GetDataset(dataset_pb2.GetDatasetRequest(id=dataset.id), metadata=admin)).name == "customers"
-    changes = [
+    changes: list[Any] = [
         registry.connection(admin, "second"),
         registry.dataset(admin, connection.id, "second"),
         registry.stub.UpdateConnection(
@@ -178,7 +178,7 @@ async def test_token_of_a_list_works_for_that_list_only(registry: Registry) -> N
     assert [tenant.name for tenant in [*first.tenants, *rest.tenants]] == ["a", "b", "c"]
     assert rest.next_page_token == ""
     tenant_id = first.tenants[0].id
-    strangers = [
+    strangers: list[Any] = [
         registry.stub.ListTenants(tenant_pb2.ListTenantsRequest(page_token=first.next_page_token, name="a"), metadata=platform),
         registry.stub.ListConnections(
             connection_pb2.ListConnectionsRequest(page_token=first.next_page_token), metadata=registry.as_platform(tenant_id)

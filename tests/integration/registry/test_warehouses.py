@@ -34,12 +34,12 @@ async def tried(registry: Registry, connection: connection_pb2.Connection) -> co
 
 
 def emulated(warehouse: Warehouse, **settings: Any) -> connection_pb2.Connection:
-    place = {"host": warehouse.emulator.host, "port": warehouse.emulator.port, "schema": warehouse.schema}
+    place: dict[str, Any] = {"host": warehouse.emulator.host, "port": warehouse.emulator.port, "schema": warehouse.schema}
     return snowflake_connection(**({"user": USER, "password": PASSWORD} | place | settings))
 
 
 def of_postgres(target: Database, **settings: Any) -> connection_pb2.Connection:
-    place = {"host": target.server.host, "port": target.server.port, "database": target.name, "schema": "registry"}
+    place: dict[str, Any] = {"host": target.server.host, "port": target.server.port, "database": target.name, "schema": "registry"}
     return postgres_connection(**({"user": "registry_app", "password": password_of("registry_app")} | place | settings))
 
 
@@ -152,7 +152,7 @@ async def test_redirect_to_another_place_is_not_followed(registry: Registry) -> 
 
 async def test_order_to_move_files_is_refused() -> None:
     with pytest.raises(FileTransferRefused):
-        ReadingCursor._create_file_transfer_agent(object())
+        ReadingCursor._create_file_transfer_agent(Any)  # type: ignore[arg-type]  # needs no cursor to refuse
 
 
 async def test_silent_host_does_not_hold_the_call(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

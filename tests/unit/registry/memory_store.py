@@ -271,9 +271,9 @@ def _is_wanted(event: AuditEvent, wanted: AuditFilter) -> bool:
 
 
 def _page(items: list[Item], page: PageRequest, key: Callable[[Item], Key], *, newest_first: bool = False) -> Page[Item]:
-    ordered = sorted(items, key=lambda item: tuple(key(item)), reverse=newest_first)  # type: ignore[arg-type,return-value]
+    ordered = sorted(items, key=lambda item: tuple(key(item)), reverse=newest_first)
     if page.after is not None:
         after = tuple(page.after)
-        ordered = [item for item in ordered if (tuple(key(item)) < after if newest_first else tuple(key(item)) > after)]  # type: ignore[operator]
+        ordered = [item for item in ordered if (tuple(key(item)) < after if newest_first else tuple(key(item)) > after)]
     found = ordered[: page.size]
     return Page(found, key(found[-1]) if len(ordered) > page.size else None)
