@@ -63,7 +63,9 @@ def test_hourly_weather_with_real_gaps_is_loaded_and_checked(tmp_path: Path) -> 
         done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         listed = json.loads(
-            subprocess.run([CLI, "runs", "--json", "--state", str(state)], capture_output=True, text=True, timeout=60, check=True).stdout
+            subprocess.run(
+                [CLI, "runs", "--json", "--state-dir", str(state)], capture_output=True, text=True, timeout=60, check=True
+            ).stdout
         )
         (run,) = listed["runs"] if isinstance(listed, dict) else listed
         assert run["state"] == "SUCCEEDED"
