@@ -174,7 +174,7 @@ async def running_registry(database: Database, directory: Path, free_port: Calla
     """A registry with its own main.run, until the block ends."""
     async with running_quality() as quality:
         user_key, service_key = SigningKey.generate(), SigningKey.generate()
-        settings = _settings(database, directory, free_port(), quality.port, user_key, service_key, overrides)
+        settings = registry_settings(database, directory, free_port(), quality.port, user_key, service_key, overrides)
         async with AsyncExitStack() as stack:
             task = asyncio.create_task(run(settings, stack))
             async with grpc.aio.insecure_channel(settings.listen) as channel:
@@ -187,7 +187,7 @@ async def running_registry(database: Database, directory: Path, free_port: Calla
                 await task
 
 
-def _settings(
+def registry_settings(
     database: Database,
     directory: Path,
     port: int,
@@ -196,6 +196,7 @@ def _settings(
     service_key: SigningKey,
     overrides: Mapping[str, Any],
 ) -> RegistrySettings:
+    """Settings of a registry, its key files written to `directory`."""
     files = {
         "users.json": json.dumps(user_key.jwks()),
         "services.json": json.dumps(service_key.jwks()),
