@@ -150,9 +150,13 @@ def _start_detached(state: Path, gateway_port: int, say: Say) -> None:
     """Start the supervisor in a session of its own and pass on what it says until it runs."""
     if reports.read(state).phase != "STOPPED":
         raise SuiteError(reports.already_runs(State(state).directory, State(state).read_run()))
-    secret_files.directory(State(state).directory)
-    log = secret_files.directory(State(state).logs) / "suite.log"
-    log.write_bytes(b"")
+    log = State(state).logs / "suite.log"
+    try:
+        State(state).make_directory()
+        secret_files.directory(log.parent)
+        log.write_bytes(b"")
+    except OSError as error:
+        raise SuiteError(f"the state directory {State(state).directory} cannot be used: {error.strerror}") from error
     pid = _spawn_daemon(state, gateway_port, log)
     text, shown = "", 0
     end = time.monotonic() + _DETACHED_LIMIT_S

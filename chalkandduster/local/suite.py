@@ -113,12 +113,17 @@ class Suite:
         gateway = self._gateway_port or ports.find_free()
         if not _becomes_free(gateway, wait=self._gateway_port == kept.get("gateway")):
             raise SuiteError(f"port {gateway} of the gateway is taken{_holder(gateway)}: free it, or choose another with --gateway-port")
-        chosen = {name: kept.get(name) or ports.find_free() for name in ("postgres", "warehouse")}
-        for name, port in chosen.items():
-            if not _becomes_free(port, wait=True):
-                raise SuiteError(f"port {port} of the {name}, kept from the last start, is taken{_holder(port)}: free it")
-        self.state.keep_ports({**chosen, "gateway": gateway})
-        return Ports(chosen["postgres"], chosen["warehouse"], gateway, ports.find_free())
+        warehouse = kept.get("warehouse") or ports.find_free()
+        if not _becomes_free(warehouse, wait=True):
+            raise SuiteError(
+                f"port {warehouse} of the warehouse emulator, to which registered connections point, is taken{_holder(warehouse)}: "
+                "free it, or start anew with another --state"
+            )
+        postgres = kept.get("postgres") or ports.find_free()
+        if not _becomes_free(postgres, wait=True):
+            postgres = ports.find_free()  # nobody but the services, which are told
+        self.state.keep_ports({"postgres": postgres, "warehouse": warehouse, "gateway": gateway})
+        return Ports(postgres, warehouse, gateway, ports.find_free())
 
     def _start_postgres(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import socket
 import sys
 import warnings
@@ -51,18 +52,25 @@ def _serve(arguments: argparse.Namespace, listener: socket.socket) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"the users file cannot be used: {error}\n")
         return 2
-    app = build(arguments.db_path.resolve(), users, os.environ.pop(ADMIN_TOKEN_VARIABLE, None), arguments.latency_ms / 1000)
+    admin_token = os.environ.pop(ADMIN_TOKEN_VARIABLE, None)
+    app = build(arguments.db_path.resolve(), users, admin_token, arguments.latency_ms / 1000, lambda: _announce(arguments, listener))
     listener.listen(256)
-    if arguments.port_file:
-        partial = arguments.port_file.with_suffix(".partial")
-        partial.write_text(str(listener.getsockname()[1]), encoding="ascii")
-        partial.replace(arguments.port_file)
+    # uvicorn raises the signal anew once it has shut down: that must not keep us from cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
     return 0
+
+
+def _announce(arguments: argparse.Namespace, listener: socket.socket) -> None:
+    """Write the port in one step: whoever waits for the file finds it whole."""
+    if arguments.port_file:
+        partial = arguments.port_file.with_suffix(".partial")
+        partial.write_text(str(listener.getsockname()[1]), encoding="ascii")
+        partial.replace(arguments.port_file)
 
 
 if __name__ == "__main__":

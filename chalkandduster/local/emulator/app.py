@@ -194,8 +194,11 @@ class Emulator:
         return endpoint
 
 
-def build(db_path: Path, users: Users, admin_token: str | None, latency_s: float = 0.0) -> Starlette:
-    """The ASGI application over the databases in `db_path`, one file each, all of them open from the start."""
+def build(db_path: Path, users: Users, admin_token: str | None, latency_s: float, when_ready: Callable[[], None]) -> Starlette:
+    """The ASGI application over the databases in `db_path`, one file each, all of them open from the start.
+
+    `when_ready` is called once requests are answered and a signal would be heard.
+    """
     keep_null_timestamps()
     logging.getLogger("fakesnow.server").setLevel(logging.CRITICAL)
     instance = EmulatorAccount(db_path)
@@ -206,7 +209,7 @@ def build(db_path: Path, users: Users, admin_token: str | None, latency_s: float
     instance.duck_conn.execute("SET enable_external_access = false")
     stock.shared_fs = instance
     emulator = Emulator(instance, users, admin_token, latency_s)
-    return Starlette(routes=_routes(emulator), lifespan=_checkpointed(instance), exception_handlers={Exception: _crashed})
+    return Starlette(routes=_routes(emulator), lifespan=_lifespan(instance, when_ready), exception_handlers={Exception: _crashed})
 
 
 def _routes(emulator: Emulator) -> list[Route]:
@@ -228,9 +231,12 @@ def _routes(emulator: Emulator) -> list[Route]:
     ]
 
 
-def _checkpointed(instance: EmulatorAccount) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+def _lifespan(
+    instance: EmulatorAccount, when_ready: Callable[[], None]
+) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        when_ready()
         yield
         for session in list(stock.sessions.values()):
             session.close()

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -93,13 +94,19 @@ def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
     return list(psutil.wait_procs(processes, timeout=20)[1])
 
 
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """A state directory that user nobody may reach, as Postgres needs when the tests run as root."""
+@contextmanager
+def _state_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="chalkandduster-suite-"))
     directory.chmod(0o711)
     yield directory / "state"
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A state directory that user nobody may reach, as Postgres needs when the tests run as root."""
+    with _state_directory() as directory:
+        yield directory
 
 
 @pytest.fixture
@@ -113,4 +120,14 @@ def start(state: Path) -> Iterator[Callable[..., FakeSuite]]:
 
     yield begin
     for suite in started:
+        suite.close()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FakeSuite]:
+    """A suite that is up, shared by the tests that leave it as they found it."""
+    with _state_directory() as directory:
+        suite = FakeSuite(directory, 0, "good")
+        suite.wait_for("up")
+        yield suite
         suite.close()

@@ -62,10 +62,8 @@ def test_a_suite_starts_again_right_after_its_supervisor_was_killed(start: Start
     assert second.status().running
 
 
-def test_status_tells_where_everything_is(start: Start) -> None:
-    suite = start()
-    suite.wait_for("up")
-    status = suite.status()
+def test_status_tells_where_everything_is(running: FakeSuite) -> None:
+    status = running.status()
     assert status.running
     assert {name: service.state for name, service in status.services.items()} == {
         "warehouse": "READY",
@@ -112,33 +110,30 @@ def test_data_ports_and_keys_survive_a_restart(start: Start) -> None:
     assert _ask(before.warehouse, "SELECT n FROM kept") == [(7,)]
 
 
-def test_the_emulator_lets_anyone_in_but_its_own_user_only_with_the_password(start: Start) -> None:
-    suite = start()
-    suite.wait_for("up")
-    warehouse = suite.status().warehouse
+def test_the_emulator_lets_anyone_in_but_its_own_user_only_with_the_password(running: FakeSuite) -> None:
+    warehouse = running.status().warehouse
     assert warehouse is not None
     assert _ask({**warehouse, "user": "someone", "password": "whatever"}, "SELECT 1") == [(1,)]
     with pytest.raises(snowflake.connector.errors.DatabaseError, match="Incorrect username or password"):
         _ask({**warehouse, "password": "wrong"}, "SELECT 1")
 
 
-def test_only_the_owner_reads_the_secrets(start: Start) -> None:
-    suite = start()
-    suite.wait_for("up")
-    readable = [path for path in suite.state.joinpath("keys").iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077]
+def test_only_the_owner_reads_the_secrets(running: FakeSuite) -> None:
+    readable = [path for path in running.state.joinpath("keys").iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077]
     assert readable == []
-    assert stat.S_IMODE(suite.state.joinpath("keys").stat().st_mode) == 0o700
-    assert stat.S_IMODE(suite.state.stat().st_mode) & 0o066 == 0
+    assert stat.S_IMODE(running.state.joinpath("keys").stat().st_mode) == 0o700
+    assert stat.S_IMODE(running.state.stat().st_mode) & 0o066 == 0
 
 
-def test_a_second_suite_on_the_same_state_is_refused_and_the_first_goes_on(start: Start) -> None:
-    first = start()
-    first.wait_for("up")
-    second = start()
+def test_a_second_suite_on_the_same_state_is_refused_and_the_first_goes_on(running: FakeSuite) -> None:
+    second = FakeSuite(running.state, 0, "good")
     assert second.wait_until_ended() == 1
-    refusal = f"error: a suite with the state {first.state} already runs (process {first.process.pid}): stop it with chalkandduster down"
+    refusal = (
+        f"error: a suite with the state {running.state} already runs (process {running.process.pid}): stop it with chalkandduster down"
+    )
     assert second.said == [f"{refusal}, or choose another state directory with --state"]
-    assert first.status().running
+    assert running.status().running
+    second.close()
 
 
 def test_a_taken_gateway_port_is_one_sentence(start: Start) -> None:
@@ -181,16 +176,14 @@ def test_a_killed_service_is_started_again(start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "warehouse", "gateway"])
-def test_postgres_warehouse_and_gateway_come_back_on_their_ports(start: Start, name: str) -> None:
-    suite = start()
-    suite.wait_for("up")
-    before = suite.status()
+def test_postgres_warehouse_and_gateway_come_back_on_their_ports(running: FakeSuite, name: str) -> None:
+    before = running.status()
     killed = before.services[name].pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    suite.wait_for(f"{name} is ready again")
-    assert suite.status().gateway == before.gateway
-    assert _answers(suite.status())
+    running.wait_for(f"{name} is ready again")
+    assert running.status().gateway == before.gateway
+    assert _answers(running.status())
 
 
 def test_a_service_that_keeps_dying_shows_the_end_of_its_log(start: Start) -> None:
