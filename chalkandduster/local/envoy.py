@@ -12,7 +12,7 @@ from pathlib import Path
 from chalkandduster.local import children, tokens
 from chalkandduster.local.programs import HOST, Service
 from chalkandduster.local.state import State
-from chalkandduster.local.supervisor import ChildSpec, SuiteError
+from chalkandduster.local.supervisor import ChildSpec, SuiteError, rotate
 
 
 def find_binary() -> Path:
@@ -51,6 +51,7 @@ def child(state: State, services: Sequence[Service], listen_port: int, admin_por
     log = state.logs / "gateway.log"
 
     def launch() -> subprocess.Popen[bytes]:
+        rotate(state.logs / "access.log")
         return children.spawn(command, log)
 
     return ChildSpec("gateway", launch, log, lambda: is_live(admin_port), stop_grace_s=5.0)
