@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.drift.domain.profile import Profile
+from services.drift.domain.profile import ColumnKind, Profile
 from services.drift.methods.cohens_h import phi, phi_array
 from services.drift.methods.hellinger import hellinger
 from services.drift.methods.history import History, Provisional, category_vector, push, remember
@@ -32,6 +32,9 @@ NOISE = 2.5
 BLOCK_ERRORS = (0.6, 0.6, 0.5)
 """Expected KS, Hellinger and quantile distance of two equal samples, times sqrt n: from simulation of 12 to 24 bins."""
 NEAREST = 3
+HANDICAP = 0.5
+"""Part of a reference's excess error that is added to the distance to it."""
+ERROR_MEMORY = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class DistributionSettings:
 
     budget: float = 1 / 200
     """False alarms a clean partition may raise."""
-    effective_tests: float = 7000.0
+    effective_tests: float = 4000.0
     """Independent looks per partition that the threshold pays for: metrics of a wide table, and the search over references."""
     sensitivity: float = 1.0
     """Above 1 alarms sooner."""
@@ -50,6 +53,9 @@ class DistributionSettings:
     """Partitions in a row at a new level until it is taken as the new normal."""
     remember_for: int = 14
     """Partitions an announced move is remembered, so that its return is not announced again."""
+    follow_up: int = 7
+    """Partitions within which a column that was announced is one story, told again only when it gets `worse` times more surprising."""
+    worse: float = 1.5
     quarantine: float = 0.65
     """Share of the alarm threshold from which a column is kept out of its own history."""
     warm_up: int = 3
@@ -81,6 +87,7 @@ class Scored:
     """Partition that this one repeats value for value."""
     measurement: Measurement
     categories: Floats
+    distances: Floats
     threshold: float
 
     @property
@@ -104,18 +111,24 @@ def score_profile(history: History, profile: Profile, settings: DistributionSett
     layout = layout_of(history.columns)
     current = measure(profile, layout, history.units)
     categories = category_vector(history.memories, current.tops)
-    effects = _effects(history, layout, current, categories, season_of(profile.partition))
+    distances = np.full((3, layout.fixed + len(layout.blocks)), np.nan)
+    effects = np.full(len(layout.names), np.nan)
+    if history.length >= 2:
+        distances = _reference_distances(history, current, season_of(profile.partition))
+        effects = _effects(history, layout, current, categories, distances)
     smallest = layout.odds(np.minimum(np.sqrt((NOISE * _errors(current)) ** 2 + layout.floors**2), 1.0))
     moves = layout.odds(effects) / smallest
     watched = np.array([column not in settings.muted for column, _ in layout.names])
     raw = np.where(watched, pareto_surprise(history.moves, moves, settings.prior), 0.0)
-    raw = np.where(_truncated(history, profile, layout), 0.0, raw)
+    raw = np.where(_truncated(history, profile, current, layout), 0.0, raw)
     surprise = raw
     if history.provisional and raw.max(initial=0.0) > 0:
         explained = np.minimum(layout.odds(effects), layout.odds(_known_moves(history, layout, current, categories)))
         surprise = np.where(raw > 0, pareto_surprise(history.moves, explained / smallest, settings.prior), 0.0)
+        told = announced(history, settings)[layout.owner]
+        surprise = np.where((told > 0) & (raw < settings.worse * told), 0.0, surprise)
     stale = repeated_load(history.signatures, signature_of(profile), profile)
-    return Scored(layout, surprise, raw, moves, effects, stale, current, categories, settings.threshold)
+    return Scored(layout, surprise, raw, moves, effects, stale, current, categories, distances, settings.threshold)
 
 
 def learn(history: History, profile: Profile, scored: Scored, settings: DistributionSettings, train: bool = True) -> History:
@@ -132,7 +145,9 @@ def learn(history: History, profile: Profile, scored: Scored, settings: Distribu
         moved &= streaks < settings.adopt_after
     provisional = tuple(p for p in history.provisional if history.number - p.number < settings.remember_for)
     if moved.any() and train:
-        kept = Provisional(history.number, profile.partition, moved, scored.measurement, scored.categories)
+        kept = Provisional(
+            history.number, profile.partition, moved, scored.measurement, scored.categories, _announcements(history, scored, moved, settings)
+        )
         provisional = (*provisional, kept)[-settings.remember_for :]
     after = replace(
         history, number=history.number + 1, streaks=tuple(int(s) for s in streaks), provisional=provisional,
@@ -140,6 +155,19 @@ def learn(history: History, profile: Profile, scored: Scored, settings: Distribu
         since=(history.since or profile.partition) if moved.any() else None,
     )  # fmt: skip
     return after if moved.all() else take_in(after, profile, scored, moved, settings)
+
+
+def announced(history: History, settings: DistributionSettings) -> Floats:
+    """Per owner: the largest surprise announced within the follow-up window, 0 where nothing was."""
+    recent = [p.announced for p in history.provisional if history.number - p.number <= settings.follow_up]
+    return np.max(recent, axis=0) if recent else np.zeros(len(history.streaks))
+
+
+def _announcements(history: History, scored: Scored, moved: npt.NDArray[np.bool_], settings: DistributionSettings) -> Floats:
+    """What this profile adds: fresh alarms, and earlier ones of columns that are still away."""
+    now = np.zeros(len(moved))
+    np.maximum.at(now, scored.layout.owner, np.where(scored.surprise >= settings.threshold, scored.raw, 0.0))
+    return np.where(moved, np.maximum(now, announced(history, settings)), 0.0)
 
 
 def take_in(history: History, profile: Profile, scored: Scored, moved: npt.NDArray[np.bool_], settings: DistributionSettings) -> History:
@@ -160,8 +188,18 @@ def take_in(history: History, profile: Profile, scored: Scored, moved: npt.NDArr
         quantiles=push(history.quantiles, np.where(away_block[:, None], np.nan, m.quantiles), limit),
         categories=push(history.categories, category_vector(memories, m.tops), limit),
         category_sizes=push(history.category_sizes, np.where(away_text, 0.0, m.top_sizes), limit),
+        reference_errors=_updated_errors(history.reference_errors, scored.distances, away_metric, away_block, layout),
         moves=push(history.moves, np.where(away_metric, np.nan, scored.moves), settings.move_ring) if learned else history.moves,
     )  # fmt: skip
+
+
+def _updated_errors(
+    errors: Floats, distances: Floats, away: npt.NDArray[np.bool_], away_block: npt.NDArray[np.bool_], layout: Layout
+) -> Floats:
+    """Discounted mean distance of each reference, over accepted profiles."""
+    skip = np.concatenate([away[: layout.fixed], away_block])
+    fresh = np.where(np.isnan(errors), distances, ERROR_MEMORY * errors + (1 - ERROR_MEMORY) * distances)
+    return np.asarray(np.where(np.isnan(distances) | skip, errors, fresh))
 
 
 def prepare(history: History | None, profile: Profile) -> History:
@@ -205,21 +243,48 @@ def _nearest(distances: Floats, valid: npt.NDArray[np.bool_], count: int) -> Flo
     return _finite(np.partition(np.where(valid, distances, np.inf), usable - 1, axis=0)[:usable].mean(axis=0))
 
 
-def _effects(history: History, layout: Layout, current: Measurement, categories: Floats, season: int) -> Floats:
-    """Distance of every metric to what is known of it."""
-    if history.length < 2:
-        return np.full(len(layout.names), np.nan)
+def _reference_distances(history: History, current: Measurement, season: int) -> Floats:
+    """Distance of fixed values and quantile curves to the long median, the last three and the same season: [3, fixed + blocks]."""
     same = [i for i, s in enumerate(history.seasons) if s == season][-3:]
-    recent = [slice(-3, None), same] if len(same) >= 2 else [slice(-3, None)]
-    references = [_median(history.values), *(_mean(history.values[rows]) for rows in recent)]
-    fixed = np.fmin.reduce([np.abs(current.values - r) for r in references])
-    curves = np.array([_median(history.quantiles), *(_median(history.quantiles[rows]) for rows in recent)])
+    choices = [np.arange(history.length), np.arange(history.length)[-3:], np.array(same if len(same) >= 2 else [], dtype=int)]
+    curves, distances = [], []
+    for position, rows in enumerate(choices):
+        centre = _median if position == 0 else _mean
+        distances.append(np.abs(current.values - centre(history.values[rows])) if len(rows) else np.full(len(current.values), np.nan))
+        curves.append(_median(history.quantiles[rows]) if len(rows) else np.full(current.quantiles.shape, np.nan))
+    return np.concatenate([np.array(distances), quantile_ks(current.quantiles, np.array(curves), LEVELS, INNER)], axis=1)
+
+
+def _closest(distances: Floats, errors: Floats) -> Floats:
+    """Distance to the nearest reference, where being near a reference that is usually far counts for less."""
+    best = np.fmin.reduce(errors)
+    handicap = np.where(np.isnan(errors), 0.0, errors - np.where(np.isnan(best), 0.0, best))
+    return np.asarray(np.fmin.reduce(distances + HANDICAP * handicap))
+
+
+def _beyond(history: History, current: Measurement, layout: Layout, units: Mapping[str, Any]) -> Floats:
+    """How far the 5th and 95th percentiles lie beyond every accepted 1st and 99th: one row in twenty where one in a hundred never was."""
+    out = np.full(layout.fixed, np.nan)
+    for at, metric in layout.tails:
+        block = layout.tail_blocks[at]
+        unit, ring = units[layout.names[at][0]], history.quantiles[:, block]
+        if np.isnan(current.quantiles[block, 0]) or np.isnan(ring).all():
+            continue
+        low, high = (math.asinh((edge - unit.location) / unit.scale) for edge in (np.nanmin(ring[:, 0]), np.nanmax(ring[:, -1])))
+        out[at] = max(0.0, low - current.values[at]) if metric == "q05" else max(0.0, current.values[at] - high)
+    return out
+
+
+def _effects(history: History, layout: Layout, current: Measurement, categories: Floats, distances: Floats) -> Floats:
+    """Distance of every metric to what is known of it."""
+    closest = _closest(distances, history.reference_errors)
+    fixed, curve = closest[: layout.fixed], closest[layout.fixed :]
+    fixed = np.where(layout.is_tail, _beyond(history, current, layout, history.units), fixed)
     valid = (history.sizes > 0) & (current.sizes > 0)
     blocks = (
         _nearest(histogram_ks(current.shares, history.shares), valid, NEAREST),
-        _nearest(hellinger(current.shares, history.shares), valid, NEAREST),
-        np.fmin.reduce(quantile_ks(current.quantiles, curves, LEVELS, INNER), axis=0),
-    )
+        _nearest(hellinger(current.shares, history.shares), valid, NEAREST), curve,
+    )  # fmt: skip
     known = (history.category_sizes > 0) & (current.top_sizes > 0)
     single = np.abs(phi_array(categories) - phi_array(history.categories))
     unseen, gain = _new_values(history, layout, current, ())
@@ -264,8 +329,14 @@ def _known_moves(history: History, layout: Layout, current: Measurement, categor
     return best
 
 
-def _truncated(history: History, profile: Profile, layout: Layout) -> npt.NDArray[Any]:
-    """Times of a partition that is far from full: it stops early, and that is a matter of volume, not of distribution."""
-    partial = history.length >= 3 and profile.rows < 0.6 * float(np.median(history.rows))
-    times = {name for name, kind in layout.columns if kind.value == "time"} if partial else set()
-    return np.array([column in times for column, _ in layout.names])
+def _truncated(history: History, profile: Profile, current: Measurement, layout: Layout) -> npt.NDArray[Any]:
+    """Times of a partition that stops early: rows and the span of times are short by the same part, which is a matter of volume."""
+    stopped: set[str] = set()
+    usual = float(np.median(history.rows)) if history.length >= 3 else 0.0
+    if profile.rows < 0.6 * usual:
+        for at, index in enumerate(layout.blocks):
+            name, kind = layout.columns[index]
+            span = _median(history.quantiles[:, at])[-1] if kind is ColumnKind.TIME else np.nan
+            if 0 < current.quantiles[at, -1] < 1.2 * span * profile.rows / usual:
+                stopped.add(name)
+    return np.array([column in stopped for column, _ in layout.names])

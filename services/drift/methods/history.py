@@ -44,6 +44,8 @@ class Provisional:
     """Per owner: the table, then each column."""
     measurement: Measurement
     categories: Floats
+    announced: Floats
+    """Per owner: surprise at which a move of it was last announced, 0 where none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class History:
     category_sizes: Floats
     moves: Floats
     """Past accepted moves in units of the smallest relevant move."""
+    reference_errors: Floats
+    """[3, fixed + blocks]: usual distance to the long median, the last three, the same season; NaN while unknown."""
     memories: tuple[Memory, ...]
     streaks: tuple[int, ...]
     """Per owner: partitions in a row that it has been away from history."""
@@ -85,7 +89,8 @@ def empty_history(columns: tuple[Column, ...], units: Mapping[str, Unit]) -> His
     return History(
         columns=columns, units=units, number=0, seasons=(), values=np.zeros((0, layout.fixed)), shares=np.zeros((0, blocks, BINS)),
         sizes=np.zeros((0, blocks)), quantiles=np.zeros((0, blocks, len(LEVELS))), categories=np.zeros((0, texts, SLOTS)),
-        category_sizes=np.zeros((0, texts)), moves=np.zeros((0, len(layout.names))), memories=(Memory(),) * texts,
+        category_sizes=np.zeros((0, texts)), moves=np.zeros((0, len(layout.names))),
+        reference_errors=np.full((3, layout.fixed + blocks), np.nan), memories=(Memory(),) * texts,
         streaks=(0,) * (len(columns) + 1),
     )  # fmt: skip
 
@@ -134,7 +139,9 @@ def realign(history: History, columns: tuple[Column, ...], units: Mapping[str, U
         values=_take(history.values, kept[: new.fixed], np.nan), shares=_take(history.shares, block, 0.0),
         sizes=_take(history.sizes, block, 0.0), quantiles=_take(history.quantiles, block, np.nan),
         categories=_take(history.categories, text, 0.0), category_sizes=_take(history.category_sizes, text, 0.0),
-        moves=_take(history.moves, kept, np.nan), memories=tuple(history.memories[i] if i >= 0 else Memory() for i in text),
+        moves=_take(history.moves, kept, np.nan),
+        reference_errors=_take(history.reference_errors, np.concatenate([kept[: new.fixed], np.where(block >= 0, block + old.fixed, -1)]), np.nan),
+        memories=tuple(history.memories[i] if i >= 0 else Memory() for i in text),
         streaks=tuple(history.streaks[i] if i >= 0 else 0 for i in owner),
     )  # fmt: skip
 
@@ -163,7 +170,7 @@ def _unpack(packed: Mapping[str, Any]) -> npt.NDArray[Any]:
     return array.astype(bool) if packed["t"] == "?" else array.astype(float)
 
 
-RINGS = ("values", "shares", "sizes", "quantiles", "categories", "category_sizes", "moves")
+RINGS = ("values", "shares", "sizes", "quantiles", "categories", "category_sizes", "moves", "reference_errors")
 
 
 def encode_history(history: History) -> str:
@@ -183,7 +190,7 @@ def _encode_provisional(item: Provisional) -> dict[str, Any]:
     m = item.measurement
     arrays = {"values": m.values, "errors": m.errors, "shares": m.shares, "sizes": m.sizes, "quantiles": m.quantiles, "top_sizes": m.top_sizes}
     return {
-        "number": item.number, "partition": item.partition, "moved": _pack(item.moved, "?"), "categories": _pack(item.categories),
+        "number": item.number, "partition": item.partition, "moved": _pack(item.moved, "?"), "categories": _pack(item.categories), "announced": _pack(item.announced),
         "tops": [dict(t) for t in m.tops], **{k: _pack(v) for k, v in arrays.items()},
     }  # fmt: skip
 
@@ -191,7 +198,7 @@ def _encode_provisional(item: Provisional) -> dict[str, Any]:
 def _decode_provisional(body: Mapping[str, Any]) -> Provisional:
     names = ("values", "errors", "shares", "sizes", "quantiles")
     measurement = Measurement(*(_unpack(body[n]) for n in names), tops=tuple(body["tops"]), top_sizes=_unpack(body["top_sizes"]))
-    return Provisional(body["number"], body["partition"], _unpack(body["moved"]), measurement, _unpack(body["categories"]))
+    return Provisional(body["number"], body["partition"], _unpack(body["moved"]), measurement, _unpack(body["categories"]), _unpack(body["announced"]))
 
 
 def decode_history(text: str) -> History:

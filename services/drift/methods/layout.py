@@ -26,6 +26,7 @@ FIXED: dict[ColumnKind, tuple[str, ...]] = {
 BLOCK_METRICS = ("ks", "hellinger", "quantile_ks")
 CATEGORY_METRICS = ("unseen", "categories", "category", "gain")
 DUPLICATES = "duplicates"
+TAILS = ("q05", "q95")
 
 SHARE_FLOOR = 0.12
 """Cohen's h of the smallest relevant move: 0.4 % of rows from nothing, 6 points around one half."""
@@ -54,6 +55,10 @@ class Layout:
     is_ks: BoolArray
     is_hellinger: BoolArray
     is_linear: BoolArray
+    is_tail: BoolArray
+    """Over the fixed metrics: the 5th and 95th percentiles, which count only beyond everything accepted."""
+    tails: tuple[tuple[int, str], ...]
+    tail_blocks: dict[int, int]
 
     def odds(self, moves: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Moves on an unbounded scale: 90 % of the rows is more than 4.5 times 20 %, as odds say."""
@@ -84,5 +89,7 @@ def layout_of(columns: tuple[Column, ...]) -> Layout:
         columns=columns, fixed=len(fixed), blocks=blocks, categorical=categorical, names=tuple(names), owner=np.array(owners),
         floors=np.array([MAGNITUDE_FLOORS.get(m, FLOORS.get(m, SHARE_FLOOR)) for m in kinds]),
         is_ks=np.array([m in ("ks", "quantile_ks") for m in kinds]), is_hellinger=np.array([m in ("hellinger", "categories") for m in kinds]),
-        is_linear=np.array([m in MAGNITUDE_FLOORS for m in kinds]),
+        is_linear=np.array([m in MAGNITUDE_FLOORS for m in kinds]), is_tail=np.array([m in TAILS for _, m in fixed]),
+        tails=tuple((at, m) for at, (_, m) in enumerate(fixed) if m in TAILS),
+        tail_blocks={at: blocks.index(owners[at] - 1) for at, (_, m) in enumerate(fixed) if m in TAILS},
     )  # fmt: skip
