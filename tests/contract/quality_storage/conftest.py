@@ -20,7 +20,8 @@ from services.quality.storage.runs import PostgresRunStore
 from services.quality.storage.schedules import PostgresScheduleStore
 from tests.support.databases import Database as TestDatabase
 from tests.support.databases import Databases
-from tests.unit.quality.fakes import FakeSchedules, FakeStore
+from tests.unit.quality.fake_schedules import FakeSchedules
+from tests.unit.quality.fake_store import FakeStore
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "quality" / "storage" / "migrations"
 LEASE_SECONDS = 0.2

@@ -25,7 +25,8 @@ from services.quality.domain.run import (
 )
 from services.quality.domain.scan import CheckVerdict, FailedRows
 from tests.contract.quality_storage.conftest import Store
-from tests.unit.quality.fakes import OTHER_TENANT, TENANT, check_result, utc_now
+from tests.unit.quality.fake_store import utc_now
+from tests.unit.quality.fakes import OTHER_TENANT, TENANT, check_result
 
 DATASET = "01900000-0000-7000-8000-0000000000d1"
 

@@ -15,7 +15,8 @@ from services.quality.domain.run import RunError, RunResult, RunState, RunVerdic
 from services.quality.domain.scan import HistoryQuery, Measurement
 from tests.contract.quality_storage.conftest import LEASE_SECONDS, Store
 from tests.contract.quality_storage.test_run_store_contract import DATASET, audit, claim, queue_run
-from tests.unit.quality.fakes import OTHER_TENANT, TENANT, check_result, utc_now
+from tests.unit.quality.fake_store import utc_now
+from tests.unit.quality.fakes import OTHER_TENANT, TENANT, check_result
 
 UNREACHABLE = RunError("WAREHOUSE_UNREACHABLE", "The warehouse could not be reached.")
 PASSED = RunResult(RunVerdict.PASS, (check_result(),))
