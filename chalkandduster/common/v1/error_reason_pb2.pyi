@@ -38,6 +38,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The cron expression, or its time zone, is not valid, or it never fires. Code INVALID_ARGUMENT."""
     EGRESS_DENIED: _ErrorReason.ValueType  # 6
     """An address given by a tenant is outside what the operator's egress policy allows. Code INVALID_ARGUMENT."""
+    INVALID_DRIFT_SETTINGS: _ErrorReason.ValueType  # 7
+    """The drift settings are not valid; `BadRequest.field_violations` has one entry a problem, with line and column. Code
+    INVALID_ARGUMENT.
+    """
     UNAUTHENTICATED: _ErrorReason.ValueType  # 20
     """There is no token, or it is malformed, forged, expired, or meant for somebody else. Code UNAUTHENTICATED."""
     PERMISSION_DENIED: _ErrorReason.ValueType  # 21
@@ -56,6 +60,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No such run in the caller's tenant. Code NOT_FOUND."""
     SCHEDULE_NOT_FOUND: _ErrorReason.ValueType  # 45
     """The dataset has no schedule. Code NOT_FOUND."""
+    DRIFT_NOT_FOUND: _ErrorReason.ValueType  # 46
+    """No such drift finding in the caller's tenant. Code NOT_FOUND."""
+    PROFILE_NOT_FOUND: _ErrorReason.ValueType  # 47
+    """The dataset has no such profile. Code NOT_FOUND."""
+    BASELINE_NOT_FOUND: _ErrorReason.ValueType  # 48
+    """The dataset has no such version of a baseline, or none at all yet. Code NOT_FOUND."""
+    BACKFILL_NOT_FOUND: _ErrorReason.ValueType  # 49
+    """The dataset has had no backfill. Code NOT_FOUND."""
     NAME_TAKEN: _ErrorReason.ValueType  # 60
     """A resource of this kind with this name exists in the tenant; `metadata.name` has it. Code ALREADY_EXISTS."""
     REQUEST_ID_REUSED: _ErrorReason.ValueType  # 61
@@ -74,6 +86,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A quota of the tenant is used up; `metadata.quota` names it. Code RESOURCE_EXHAUSTED."""
     TENANT_SUSPENDED: _ErrorReason.ValueType  # 67
     """The tenant is suspended. Code FAILED_PRECONDITION."""
+    BACKFILL_RUNNING: _ErrorReason.ValueType  # 68
+    """The dataset has a backfill that has not ended. Code FAILED_PRECONDITION."""
+    BACKFILL_ENDED: _ErrorReason.ValueType  # 69
+    """The backfill has ended, so that it cannot be cancelled. Code FAILED_PRECONDITION."""
+    BACKFILL_IMPOSSIBLE: _ErrorReason.ValueType  # 70
+    """The table's past cannot be read: it has no partition column, and the warehouse keeps no earlier states. Code
+    FAILED_PRECONDITION.
+    """
+    NOTHING_TO_ACCEPT: _ErrorReason.ValueType  # 71
+    """There is nothing to accept: no profile yet, or none that moved. Code FAILED_PRECONDITION."""
     WAREHOUSE_UNREACHABLE: _ErrorReason.ValueType  # 80
     """The warehouse could not be reached, or gave no answer in time. Code UNAVAILABLE."""
     WAREHOUSE_REFUSED_LOGIN: _ErrorReason.ValueType  # 81
@@ -86,6 +108,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A service that this one needs does not answer; try again later. Code UNAVAILABLE."""
     SCAN_OUT_OF_MEMORY: _ErrorReason.ValueType  # 85
     """The scan used more memory than it may. Code RESOURCE_EXHAUSTED."""
+    TABLE_NOT_FOUND: _ErrorReason.ValueType  # 86
+    """The warehouse has no such table, or the login may not read it. Code FAILED_PRECONDITION."""
+    WAREHOUSE_REFUSED_STATEMENT: _ErrorReason.ValueType  # 87
+    """The warehouse refused a statement of ours. Code FAILED_PRECONDITION."""
     PATH_NOT_FOUND: _ErrorReason.ValueType  # 90
     """No such path or method in the API. Code NOT_FOUND. Answered by the gateway."""
     REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 91
@@ -127,6 +153,10 @@ INVALID_SCHEDULE: ErrorReason.ValueType  # 5
 """The cron expression, or its time zone, is not valid, or it never fires. Code INVALID_ARGUMENT."""
 EGRESS_DENIED: ErrorReason.ValueType  # 6
 """An address given by a tenant is outside what the operator's egress policy allows. Code INVALID_ARGUMENT."""
+INVALID_DRIFT_SETTINGS: ErrorReason.ValueType  # 7
+"""The drift settings are not valid; `BadRequest.field_violations` has one entry a problem, with line and column. Code
+INVALID_ARGUMENT.
+"""
 UNAUTHENTICATED: ErrorReason.ValueType  # 20
 """There is no token, or it is malformed, forged, expired, or meant for somebody else. Code UNAUTHENTICATED."""
 PERMISSION_DENIED: ErrorReason.ValueType  # 21
@@ -145,6 +175,14 @@ RUN_NOT_FOUND: ErrorReason.ValueType  # 44
 """No such run in the caller's tenant. Code NOT_FOUND."""
 SCHEDULE_NOT_FOUND: ErrorReason.ValueType  # 45
 """The dataset has no schedule. Code NOT_FOUND."""
+DRIFT_NOT_FOUND: ErrorReason.ValueType  # 46
+"""No such drift finding in the caller's tenant. Code NOT_FOUND."""
+PROFILE_NOT_FOUND: ErrorReason.ValueType  # 47
+"""The dataset has no such profile. Code NOT_FOUND."""
+BASELINE_NOT_FOUND: ErrorReason.ValueType  # 48
+"""The dataset has no such version of a baseline, or none at all yet. Code NOT_FOUND."""
+BACKFILL_NOT_FOUND: ErrorReason.ValueType  # 49
+"""The dataset has had no backfill. Code NOT_FOUND."""
 NAME_TAKEN: ErrorReason.ValueType  # 60
 """A resource of this kind with this name exists in the tenant; `metadata.name` has it. Code ALREADY_EXISTS."""
 REQUEST_ID_REUSED: ErrorReason.ValueType  # 61
@@ -163,6 +201,16 @@ QUOTA_EXCEEDED: ErrorReason.ValueType  # 66
 """A quota of the tenant is used up; `metadata.quota` names it. Code RESOURCE_EXHAUSTED."""
 TENANT_SUSPENDED: ErrorReason.ValueType  # 67
 """The tenant is suspended. Code FAILED_PRECONDITION."""
+BACKFILL_RUNNING: ErrorReason.ValueType  # 68
+"""The dataset has a backfill that has not ended. Code FAILED_PRECONDITION."""
+BACKFILL_ENDED: ErrorReason.ValueType  # 69
+"""The backfill has ended, so that it cannot be cancelled. Code FAILED_PRECONDITION."""
+BACKFILL_IMPOSSIBLE: ErrorReason.ValueType  # 70
+"""The table's past cannot be read: it has no partition column, and the warehouse keeps no earlier states. Code
+FAILED_PRECONDITION.
+"""
+NOTHING_TO_ACCEPT: ErrorReason.ValueType  # 71
+"""There is nothing to accept: no profile yet, or none that moved. Code FAILED_PRECONDITION."""
 WAREHOUSE_UNREACHABLE: ErrorReason.ValueType  # 80
 """The warehouse could not be reached, or gave no answer in time. Code UNAVAILABLE."""
 WAREHOUSE_REFUSED_LOGIN: ErrorReason.ValueType  # 81
@@ -175,6 +223,10 @@ DEPENDENCY_UNAVAILABLE: ErrorReason.ValueType  # 84
 """A service that this one needs does not answer; try again later. Code UNAVAILABLE."""
 SCAN_OUT_OF_MEMORY: ErrorReason.ValueType  # 85
 """The scan used more memory than it may. Code RESOURCE_EXHAUSTED."""
+TABLE_NOT_FOUND: ErrorReason.ValueType  # 86
+"""The warehouse has no such table, or the login may not read it. Code FAILED_PRECONDITION."""
+WAREHOUSE_REFUSED_STATEMENT: ErrorReason.ValueType  # 87
+"""The warehouse refused a statement of ours. Code FAILED_PRECONDITION."""
 PATH_NOT_FOUND: ErrorReason.ValueType  # 90
 """No such path or method in the API. Code NOT_FOUND. Answered by the gateway."""
 REQUEST_TOO_LARGE: ErrorReason.ValueType  # 91

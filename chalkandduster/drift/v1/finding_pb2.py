@@ -22,20 +22,64 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chalkandduster/drift/v1/finding.proto\x12\x17\x63halkandduster.drift.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x04\n\x0c\x44riftFinding\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\ndataset_id\x18\x02 \x01(\tR\tdatasetId\x12>\n\x04kind\x18\x03 \x01(\x0e\x32*.chalkandduster.drift.v1.DriftFinding.KindR\x04kind\x12\x16\n\x06\x63hange\x18\x04 \x01(\tR\x06\x63hange\x12\x18\n\x07\x63olumns\x18\x05 \x03(\tR\x07\x63olumns\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12J\n\x08severity\x18\x07 \x01(\x0e\x32..chalkandduster.drift.v1.DriftFinding.SeverityR\x08severity\x12\x1e\n\nconfidence\x18\x08 \x01(\x01R\nconfidence\x12*\n\x0e\x62\x61seline_value\x18\t \x01(\x01H\x00R\rbaselineValue\x88\x01\x01\x12(\n\rcurrent_value\x18\n \x01(\x01H\x01R\x0c\x63urrentValue\x88\x01\x01\x12\x39\n\nsince_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tsinceTime\"F\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06SCHEMA\x10\x01\x12\n\n\x06VOLUME\x10\x02\x12\x10\n\x0c\x44ISTRIBUTION\x10\x03\"I\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x08\n\x04INFO\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\x0c\n\x08\x43RITICAL\x10\x03\x42\x11\n\x0f_baseline_valueB\x10\n\x0e_current_valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chalkandduster/drift/v1/finding.proto\x12\x17\x63halkandduster.drift.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x07\n\x0c\x44riftFinding\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\ndataset_id\x18\x02 \x01(\tR\tdatasetId\x12>\n\x04kind\x18\x03 \x01(\x0e\x32*.chalkandduster.drift.v1.DriftFinding.KindR\x04kind\x12\x16\n\x06\x63hange\x18\x04 \x01(\tR\x06\x63hange\x12\x18\n\x07\x63olumns\x18\x05 \x03(\tR\x07\x63olumns\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12J\n\x08severity\x18\x07 \x01(\x0e\x32..chalkandduster.drift.v1.DriftFinding.SeverityR\x08severity\x12\x1e\n\nconfidence\x18\x08 \x01(\x01R\nconfidence\x12*\n\x0e\x62\x61seline_value\x18\t \x01(\x01H\x00R\rbaselineValue\x88\x01\x01\x12(\n\rcurrent_value\x18\n \x01(\x01H\x01R\x0c\x63urrentValue\x88\x01\x01\x12\x39\n\nsince_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tsinceTime\x12\x41\n\x0epartition_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rpartitionTime\x12\x1d\n\nprofile_id\x18\r \x01(\tR\tprofileId\x12\x15\n\x06run_id\x18\x0e \x01(\tR\x05runId\x12)\n\x10\x62\x61seline_version\x18\x0f \x01(\x03R\x0f\x62\x61selineVersion\x12;\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x42\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x11 \x01(\x0b\x32&.chalkandduster.drift.v1.DriftFeedbackR\x08\x66\x65\x65\x64\x62\x61\x63k\x12\x38\n\x05plots\x18\x12 \x03(\x0b\x32\".chalkandduster.drift.v1.DriftPlotR\x05plots\"F\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06SCHEMA\x10\x01\x12\n\n\x06VOLUME\x10\x02\x12\x10\n\x0c\x44ISTRIBUTION\x10\x03\"I\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x08\n\x04INFO\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x12\x0c\n\x08\x43RITICAL\x10\x03\x42\x11\n\x0f_baseline_valueB\x10\n\x0e_current_value\"\x8f\x02\n\rDriftFeedback\x12H\n\x07verdict\x18\x01 \x01(\x0e\x32..chalkandduster.drift.v1.DriftFeedback.VerdictR\x07verdict\x12\x18\n\x07\x63omment\x18\x02 \x01(\tR\x07\x63omment\x12\x16\n\x06\x61uthor\x18\x03 \x01(\tR\x06\x61uthor\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"E\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45XPECTED\x10\x01\x12\t\n\x05\x46\x41LSE\x10\x02\x12\x08\n\x04REAL\x10\x03\"\xfd\x01\n\tDriftPlot\x12\x16\n\x06\x63olumn\x18\x01 \x01(\tR\x06\x63olumn\x12\x46\n\thistogram\x18\x02 \x01(\x0b\x32&.chalkandduster.drift.v1.HistogramPlotH\x00R\thistogram\x12I\n\ncategories\x18\x03 \x01(\x0b\x32\'.chalkandduster.drift.v1.CategoriesPlotH\x00R\ncategories\x12=\n\x06series\x18\x04 \x01(\x0b\x32#.chalkandduster.drift.v1.SeriesPlotH\x00R\x06seriesB\x06\n\x04kind\"u\n\rHistogramPlot\x12\x14\n\x05\x65\x64ges\x18\x01 \x03(\x01R\x05\x65\x64ges\x12\'\n\x0f\x62\x61seline_shares\x18\x02 \x03(\x01R\x0e\x62\x61selineShares\x12%\n\x0e\x63urrent_shares\x18\x03 \x03(\x01R\rcurrentShares\"x\n\x0e\x43\x61tegoriesPlot\x12\x16\n\x06values\x18\x01 \x03(\tR\x06values\x12\'\n\x0f\x62\x61seline_shares\x18\x02 \x03(\x01R\x0e\x62\x61selineShares\x12%\n\x0e\x63urrent_shares\x18\x03 \x03(\x01R\rcurrentShares\"J\n\nSeriesPlot\x12<\n\x06points\x18\x01 \x03(\x0b\x32$.chalkandduster.drift.v1.SeriesPointR\x06points\"\xc2\x01\n\x0bSeriesPoint\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x1f\n\x08\x65xpected\x18\x03 \x01(\x01H\x00R\x08\x65xpected\x88\x01\x01\x12\x15\n\x03low\x18\x04 \x01(\x01H\x01R\x03low\x88\x01\x01\x12\x17\n\x04high\x18\x05 \x01(\x01H\x02R\x04high\x88\x01\x01\x42\x0b\n\t_expectedB\x06\n\x04_lowB\x07\n\x05_high\"\xc0\x03\n\x11ListDriftsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12*\n\ndataset_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\tdatasetId\x12H\n\x04kind\x18\x04 \x01(\x0e\x32*.chalkandduster.drift.v1.DriftFinding.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12T\n\x08severity\x18\x05 \x01(\x0e\x32..chalkandduster.drift.v1.DriftFinding.SeverityB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08severity\x12\x37\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\x12\"\n\x06run_id\x18\x08 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\x05runId\"{\n\x12ListDriftsResponse\x12=\n\x06\x64rifts\x18\x01 \x03(\x0b\x32%.chalkandduster.drift.v1.DriftFindingR\x06\x64rifts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"/\n\x0fGetDriftRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\"\xaf\x01\n\x11JudgeDriftRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\x12X\n\x07verdict\x18\x02 \x01(\x0e\x32..chalkandduster.drift.v1.DriftFeedback.VerdictB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x07verdict\x12\"\n\x07\x63omment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\x07\x63ommentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chalkandduster.drift.v1.finding_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DRIFTFINDING']._serialized_start=100
-  _globals['_DRIFTFINDING']._serialized_end=738
-  _globals['_DRIFTFINDING_KIND']._serialized_start=556
-  _globals['_DRIFTFINDING_KIND']._serialized_end=626
-  _globals['_DRIFTFINDING_SEVERITY']._serialized_start=628
-  _globals['_DRIFTFINDING_SEVERITY']._serialized_end=701
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['dataset_id']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['dataset_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['kind']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['severity']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['severity']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['run_id']._loaded_options = None
+  _globals['_LISTDRIFTSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_GETDRIFTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETDRIFTREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['verdict']._loaded_options = None
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['verdict']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['comment']._loaded_options = None
+  _globals['_JUDGEDRIFTREQUEST'].fields_by_name['comment']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DRIFTFINDING']._serialized_start=162
+  _globals['_DRIFTFINDING']._serialized_end=1151
+  _globals['_DRIFTFINDING_KIND']._serialized_start=969
+  _globals['_DRIFTFINDING_KIND']._serialized_end=1039
+  _globals['_DRIFTFINDING_SEVERITY']._serialized_start=1041
+  _globals['_DRIFTFINDING_SEVERITY']._serialized_end=1114
+  _globals['_DRIFTFEEDBACK']._serialized_start=1154
+  _globals['_DRIFTFEEDBACK']._serialized_end=1425
+  _globals['_DRIFTFEEDBACK_VERDICT']._serialized_start=1356
+  _globals['_DRIFTFEEDBACK_VERDICT']._serialized_end=1425
+  _globals['_DRIFTPLOT']._serialized_start=1428
+  _globals['_DRIFTPLOT']._serialized_end=1681
+  _globals['_HISTOGRAMPLOT']._serialized_start=1683
+  _globals['_HISTOGRAMPLOT']._serialized_end=1800
+  _globals['_CATEGORIESPLOT']._serialized_start=1802
+  _globals['_CATEGORIESPLOT']._serialized_end=1922
+  _globals['_SERIESPLOT']._serialized_start=1924
+  _globals['_SERIESPLOT']._serialized_end=1998
+  _globals['_SERIESPOINT']._serialized_start=2001
+  _globals['_SERIESPOINT']._serialized_end=2195
+  _globals['_LISTDRIFTSREQUEST']._serialized_start=2198
+  _globals['_LISTDRIFTSREQUEST']._serialized_end=2646
+  _globals['_LISTDRIFTSRESPONSE']._serialized_start=2648
+  _globals['_LISTDRIFTSRESPONSE']._serialized_end=2771
+  _globals['_GETDRIFTREQUEST']._serialized_start=2773
+  _globals['_GETDRIFTREQUEST']._serialized_end=2820
+  _globals['_JUDGEDRIFTREQUEST']._serialized_start=2823
+  _globals['_JUDGEDRIFTREQUEST']._serialized_end=2998
 # @@protoc_insertion_point(module_scope)

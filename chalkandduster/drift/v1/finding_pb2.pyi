@@ -13,10 +13,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -91,6 +91,13 @@ class DriftFinding(_message.Message):
     BASELINE_VALUE_FIELD_NUMBER: _builtins.int
     CURRENT_VALUE_FIELD_NUMBER: _builtins.int
     SINCE_TIME_FIELD_NUMBER: _builtins.int
+    PARTITION_TIME_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    BASELINE_VERSION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FEEDBACK_FIELD_NUMBER: _builtins.int
+    PLOTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     dataset_id: _builtins.str
@@ -109,6 +116,12 @@ class DriftFinding(_message.Message):
     """Figure of the baseline, in the unit of the change. Absent when there is none."""
     current_value: _builtins.float
     """Figure of the judged profile, in the unit of the change. Absent when there is none."""
+    profile_id: _builtins.str
+    """Profile that shows it; empty when the table could not be profiled at all."""
+    run_id: _builtins.str
+    """Run that found it; empty when a backfill did."""
+    baseline_version: _builtins.int
+    """Version of the baseline that it was judged by; 0 when there was none yet."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns in order of contribution; empty when the change is about the table."""
@@ -116,6 +129,22 @@ class DriftFinding(_message.Message):
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the first partition that shows it."""
+
+    @_builtins.property
+    def partition_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the judged partition. Without a partition column: the moment of profiling."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was found."""
+
+    @_builtins.property
+    def feedback(self) -> Global___DriftFeedback:
+        """What somebody said about it last; absent when nobody did."""
+
+    @_builtins.property
+    def plots(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftPlot]:
+        """Baseline against current, ready to be drawn; at most one for each column, and one for the table."""
 
     def __init__(
         self,
@@ -131,10 +160,17 @@ class DriftFinding(_message.Message):
         baseline_value: _builtins.float | None = ...,
         current_value: _builtins.float | None = ...,
         since_time: _timestamp_pb2.Timestamp | None = ...,
+        partition_time: _timestamp_pb2.Timestamp | None = ...,
+        profile_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        baseline_version: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        feedback: Global___DriftFeedback | None = ...,
+        plots: _abc.Iterable[Global___DriftPlot] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_value", b"_baseline_value", "_current_value", b"_current_value", "baseline_value", b"baseline_value", "current_value", b"current_value", "since_time", b"since_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_value", b"_baseline_value", "_current_value", b"_current_value", "baseline_value", b"baseline_value", "create_time", b"create_time", "current_value", b"current_value", "feedback", b"feedback", "partition_time", b"partition_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_value", b"_baseline_value", "_current_value", b"_current_value", "baseline_value", b"baseline_value", "change", b"change", "columns", b"columns", "confidence", b"confidence", "current_value", b"current_value", "dataset_id", b"dataset_id", "id", b"id", "kind", b"kind", "message", b"message", "severity", b"severity", "since_time", b"since_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_value", b"_baseline_value", "_current_value", b"_current_value", "baseline_value", b"baseline_value", "baseline_version", b"baseline_version", "change", b"change", "columns", b"columns", "confidence", b"confidence", "create_time", b"create_time", "current_value", b"current_value", "dataset_id", b"dataset_id", "feedback", b"feedback", "id", b"id", "kind", b"kind", "message", b"message", "partition_time", b"partition_time", "plots", b"plots", "profile_id", b"profile_id", "run_id", b"run_id", "severity", b"severity", "since_time", b"since_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_value: _TypeAlias = _typing.Literal["baseline_value"]  # noqa: Y015
     _WhichOneofArgType__baseline_value: _TypeAlias = _typing.Literal["_baseline_value", b"_baseline_value"]  # noqa: Y015
@@ -146,3 +182,389 @@ class DriftFinding(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__current_value) -> _WhichOneofReturnType__current_value | None: ...
 
 Global___DriftFinding: _TypeAlias = DriftFinding  # noqa: Y015
+
+@_typing.final
+class DriftFeedback(_message.Message):
+    """What a person says about a finding. It changes the next judgement and is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Verdict:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftFeedback._Verdict.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: DriftFeedback._Verdict.ValueType  # 0
+        """Not set; refused in a request."""
+        EXPECTED: DriftFeedback._Verdict.ValueType  # 1
+        """True, but as planned: the next one like it is told without alarm."""
+        FALSE: DriftFeedback._Verdict.ValueType  # 2
+        """A false alarm: the figures that raised it need to move further to raise another."""
+        REAL: DriftFeedback._Verdict.ValueType  # 3
+        """True and bad: it never becomes normal by itself."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+        """What the finding was."""
+
+    VERDICT_UNSPECIFIED: DriftFeedback.Verdict.ValueType  # 0
+    """Not set; refused in a request."""
+    EXPECTED: DriftFeedback.Verdict.ValueType  # 1
+    """True, but as planned: the next one like it is told without alarm."""
+    FALSE: DriftFeedback.Verdict.ValueType  # 2
+    """A false alarm: the figures that raised it need to move further to raise another."""
+    REAL: DriftFeedback.Verdict.ValueType  # 3
+    """True and bad: it never becomes normal by itself."""
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    verdict: Global___DriftFeedback.Verdict.ValueType
+    """What the finding was."""
+    comment: _builtins.str
+    """Why, 0 to 1000 characters."""
+    author: _builtins.str
+    """Who said so: the `sub` of the token or `api_key:<id>`."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was said."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___DriftFeedback.Verdict.ValueType = ...,
+        comment: _builtins.str = ...,
+        author: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "comment", b"comment", "create_time", b"create_time", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DriftFeedback: _TypeAlias = DriftFeedback  # noqa: Y015
+
+@_typing.final
+class DriftPlot(_message.Message):
+    """Baseline and current figures of one column, or of the table, side by side."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    HISTOGRAM_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """The column; empty for the table."""
+    @_builtins.property
+    def histogram(self) -> Global___HistogramPlot:
+        """Shares of the rows by intervals of a number."""
+
+    @_builtins.property
+    def categories(self) -> Global___CategoriesPlot:
+        """Shares of the rows by value."""
+
+    @_builtins.property
+    def series(self) -> Global___SeriesPlot:
+        """A figure over time with the band that it was expected in."""
+
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        histogram: Global___HistogramPlot | None = ...,
+        categories: Global___CategoriesPlot | None = ...,
+        series: Global___SeriesPlot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "histogram", b"histogram", "kind", b"kind", "series", b"series"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "column", b"column", "histogram", b"histogram", "kind", b"kind", "series", b"series"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["histogram", "categories", "series"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___DriftPlot: _TypeAlias = DriftPlot  # noqa: Y015
+
+@_typing.final
+class HistogramPlot(_message.Message):
+    """Two histograms over the same edges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDGES_FIELD_NUMBER: _builtins.int
+    BASELINE_SHARES_FIELD_NUMBER: _builtins.int
+    CURRENT_SHARES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def edges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Inner edges, ascending: n edges make n + 1 intervals, the first and the last of them open."""
+
+    @_builtins.property
+    def baseline_shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Share of the baseline's rows in each interval, 0 to 1."""
+
+    @_builtins.property
+    def current_shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Share of the judged rows in each interval, 0 to 1."""
+
+    def __init__(
+        self,
+        *,
+        edges: _abc.Iterable[_builtins.float] | None = ...,
+        baseline_shares: _abc.Iterable[_builtins.float] | None = ...,
+        current_shares: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_shares", b"baseline_shares", "current_shares", b"current_shares", "edges", b"edges"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistogramPlot: _TypeAlias = HistogramPlot  # noqa: Y015
+
+@_typing.final
+class CategoriesPlot(_message.Message):
+    """Two lists of shares over the same values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    BASELINE_SHARES_FIELD_NUMBER: _builtins.int
+    CURRENT_SHARES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The values, most moved first; hashes for a column that is marked as sensitive."""
+
+    @_builtins.property
+    def baseline_shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Share of the baseline's rows with each value, 0 to 1."""
+
+    @_builtins.property
+    def current_shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Share of the judged rows with each value, 0 to 1."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+        baseline_shares: _abc.Iterable[_builtins.float] | None = ...,
+        current_shares: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_shares", b"baseline_shares", "current_shares", b"current_shares", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoriesPlot: _TypeAlias = CategoriesPlot  # noqa: Y015
+
+@_typing.final
+class SeriesPlot(_message.Message):
+    """A figure over time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeriesPoint]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___SeriesPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesPlot: _TypeAlias = SeriesPlot  # noqa: Y015
+
+@_typing.final
+class SeriesPoint(_message.Message):
+    """One point of a series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """The figure."""
+    expected: _builtins.float
+    """What was expected. Absent while there was too little history."""
+    low: _builtins.float
+    """Lower end of what was considered normal. Absent like `expected`."""
+    high: _builtins.float
+    """Upper end of what was considered normal. Absent like `expected`."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the partition."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        value: _builtins.float = ...,
+        expected: _builtins.float | None = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "_high", b"_high", "_low", b"_low", "expected", b"expected", "high", b"high", "low", b"low", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "_high", b"_high", "_low", b"_low", "expected", b"expected", "high", b"high", "low", b"low", "time", b"time", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected: _TypeAlias = _typing.Literal["expected"]  # noqa: Y015
+    _WhichOneofArgType__expected: _TypeAlias = _typing.Literal["_expected", b"_expected"]  # noqa: Y015
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected) -> _WhichOneofReturnType__expected | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___SeriesPoint: _TypeAlias = SeriesPoint  # noqa: Y015
+
+@_typing.final
+class ListDriftsRequest(_message.Message):
+    """Request of `ListDrifts`. Filters are combined with AND."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DATASET_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most findings to answer, 1 to 1000; larger values are read as 1000. 0 (absent) means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; absent for the first page. The other fields must stay as they were."""
+    dataset_id: _builtins.str
+    """Only findings of this dataset. Absent: all."""
+    kind: Global___DriftFinding.Kind.ValueType
+    """Only findings of this kind. Absent: all."""
+    severity: Global___DriftFinding.Severity.ValueType
+    """Only findings of this severity. Absent: all."""
+    run_id: _builtins.str
+    """Only findings of this run. Absent: all."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """Only findings made at this time or later. Absent: all."""
+
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """Only findings made before this time. Absent: all."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        dataset_id: _builtins.str = ...,
+        kind: Global___DriftFinding.Kind.ValueType = ...,
+        severity: Global___DriftFinding.Severity.ValueType = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_id", b"dataset_id", "from_time", b"from_time", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id", "severity", b"severity", "to_time", b"to_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDriftsRequest: _TypeAlias = ListDriftsRequest  # noqa: Y015
+
+@_typing.final
+class ListDriftsResponse(_message.Message):
+    """Answer of `ListDrifts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIFTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def drifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftFinding]:
+        """Findings, newest first, without their plots; `GetDrift` answers those."""
+
+    def __init__(
+        self,
+        *,
+        drifts: _abc.Iterable[Global___DriftFinding] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifts", b"drifts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDriftsResponse: _TypeAlias = ListDriftsResponse  # noqa: Y015
+
+@_typing.final
+class GetDriftRequest(_message.Message):
+    """Request of `GetDrift`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of the finding."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDriftRequest: _TypeAlias = GetDriftRequest  # noqa: Y015
+
+@_typing.final
+class JudgeDriftRequest(_message.Message):
+    """Request of `JudgeDrift`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of the finding."""
+    verdict: Global___DriftFeedback.Verdict.ValueType
+    """What the finding was."""
+    comment: _builtins.str
+    """Why, 0 to 1000 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        verdict: Global___DriftFeedback.Verdict.ValueType = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "id", b"id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgeDriftRequest: _TypeAlias = JudgeDriftRequest  # noqa: Y015

@@ -15,22 +15,26 @@ VIEWER = "viewer"
 SERVICE = "service"
 
 # Only one service may ask this of another: it opens secrets, or trusts what the caller says about others.
-SERVICE_ONLY = frozenset({"api_keys.authenticate", "audit.record", "credentials.open", "datasets.inspect_usage"})
+SERVICE_ONLY = frozenset({"api_keys.authenticate", "audit.record", "credentials.open", "datasets.inspect_usage", "drift.evaluate"})
 
 _VIEWER = frozenset(
     {
         "checks.validate",
         "connections.read",
         "datasets.read",
+        "drifts.read",
         "runs.read",
         "schedules.read",
         "tenants.read",
     }
 )
 _EDITOR = _VIEWER | {
+    "backfills.write",
+    "baselines.write",
     "checks.preview",
     "connections.test",
     "datasets.write",
+    "drifts.judge",
     "runs.cancel",
     "runs.trigger",
     "samples.read",
@@ -38,7 +42,7 @@ _EDITOR = _VIEWER | {
 }
 _TENANT_ADMIN = _EDITOR | {"api_keys.read", "api_keys.write", "audit.read", "connections.write"}
 _PLATFORM_ADMIN = _TENANT_ADMIN | {"tenants.write"}
-_SERVICE = SERVICE_ONLY | {"checks.validate", "connections.read", "datasets.read", "runs.read"}
+_SERVICE = SERVICE_ONLY | {"checks.validate", "connections.read", "datasets.read", "drifts.read", "runs.read"}
 
 ROLE_PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {

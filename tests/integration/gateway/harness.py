@@ -20,8 +20,9 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+import chalkandduster.drift.v1.drift_service_pb2
 import chalkandduster.quality.v1.quality_service_pb2
-import chalkandduster.registry.v1.registry_service_pb2  # noqa: F401 - both register their messages
+import chalkandduster.registry.v1.registry_service_pb2  # noqa: F401 - they register their messages
 from chalkandduster.local import children, ports
 from gateway.contract import Contract, Rpc
 from gateway.limits import RateLimits
@@ -29,7 +30,7 @@ from gateway.render import DESCRIPTOR, render
 from tests.support.tokens import TokenIssuer
 
 CONTRACT = Contract(DESCRIPTOR.read_bytes())
-SERVICES = ("registry", "quality")
+SERVICES = ("registry", "quality", "drift")
 ISSUER, AUDIENCE = "chalkandduster-dev", "chalkandduster"
 APP_ORIGIN = "https://app.example"
 READY_WITHIN_S = 20.0
