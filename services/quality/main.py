@@ -15,6 +15,7 @@ from chalkandduster.quality.v1 import quality_service_pb2
 from chalkandduster.quality.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from services.common.audit import BufferedAuditSink
 from services.common.auth.api_keys import CachedApiKeys
+from services.common.auth.jwks import JwksError
 from services.common.auth.tokens import ServiceTokenSigner
 from services.common.cli import migrate_with, run_service
 from services.common.client import ServiceClient, open_channel
@@ -24,6 +25,7 @@ from services.common.ids import new_id
 from services.common.postgres import Database, create_pool
 from services.common.registry_calls import RegistryApiKeys, RegistryAuditTrail
 from services.common.server import Background, serve
+from services.common.startup import CannotStart
 from services.common.telemetry import meter
 from services.quality.app.attempt_run import AttemptRun, ScanLimits
 from services.quality.app.bounded import Bounded
@@ -59,6 +61,7 @@ from services.quality.rpc.servicer import QualityServicer, UseCases
 from services.quality.settings import QualitySettings
 from services.quality.soda.engine import EngineLimits, SodaEngine
 from services.quality.soda.worker_pool import PoolLimits
+from services.quality.soda.zygote_client import ZygoteFailed
 from services.quality.storage.history import PostgresHistory
 from services.quality.storage.listener import PostgresRunEvents
 from services.quality.storage.outbox import PostgresOutbox
@@ -91,6 +94,7 @@ class Parts:
         self.retry = RetryPolicy(settings.retry_delays_seconds, settings.outage_patience_seconds)
         worker = f"{socket.gethostname()}:{os.getpid()}"
         self.queue = PostgresWorkQueue(database, worker, settings.lease_seconds, self.retry.max_failures)
+        self.client = registry
         self.registry = RegistryClient(registry)
         self.trail = RegistryAuditTrail(registry)
         self.audit = BufferedAuditSink(self.trail.send)
@@ -173,7 +177,10 @@ async def open_engine(settings: QualitySettings, stack: AsyncExitStack) -> SodaE
     pool = PoolLimits(workers=max(8, 2 * (settings.workers + settings.previews_at_once)))
     engine = SodaEngine(EngineLimits(pool=pool))
     stack.push_async_callback(engine.close)
-    await engine.start()
+    try:
+        await engine.start()
+    except ZygoteFailed as error:
+        raise CannotStart(f"the process that scans are forked from does not start: {error}") from error
     return engine
 
 
@@ -182,19 +189,25 @@ async def serve_with(settings: QualitySettings, stack: AsyncExitStack, engine: S
     database = await open_database(settings, stack)
     channel = open_channel(settings.registry_address)
     stack.push_async_callback(channel.close)
-    client = ServiceClient("registry", channel, ServiceTokenSigner(settings.service_key_file, "quality"))
-    parts = Parts(settings, database, client, engine)
+    parts = Parts(settings, database, ServiceClient("registry", channel, _signer(settings)), engine)
     await serve(
         settings=settings,
         service_name="quality",
         servicers={SERVICE: partial(add_QualityServiceServicer_to_server, QualityServicer(parts.use_cases()))},
         catalog=CATALOG,
-        api_keys=CachedApiKeys(RegistryApiKeys(client)),
+        api_keys=CachedApiKeys(RegistryApiKeys(parts.client)),
         audit=parts.audit,
         health_checks={"database": database.ping},
         background=parts.background(),
         draining=parts.draining,
     )
+
+
+def _signer(settings: QualitySettings) -> ServiceTokenSigner:
+    try:
+        return ServiceTokenSigner(settings.service_key_file, "quality")
+    except JwksError as error:
+        raise CannotStart(str(error)) from error
 
 
 async def serve_quality(settings: QualitySettings, stack: AsyncExitStack) -> None:

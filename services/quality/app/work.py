@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -75,8 +76,9 @@ class Work:
         try:
             return await asyncio.shield(claim)
         except asyncio.CancelledError:
-            if run := await claim:
-                self._start(run)
+            with contextlib.suppress(QueueContended, DependencyUnavailable):
+                if run := await claim:
+                    self._start(run)
             raise
 
     def _start(self, run: ClaimedRun) -> None:
