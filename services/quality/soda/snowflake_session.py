@@ -9,10 +9,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from snowflake.connector import SnowflakeConnection as Connection
-from snowflake.connector import connect
-from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import DatabaseError, Error, HttpError, InterfaceError, OperationalError
 
+from services.common.snowflake_driver import FileTransferRefused, ReadingCursor, StayingConnection
 from services.quality.domain.connection import SnowflakeConnection
 from services.quality.domain.scan import ScanFailure
 from services.quality.soda.guard import Scope
@@ -26,17 +25,6 @@ _CANCELLED_STATES = frozenset({"57014"})
 _CANCELLED_CODES = frozenset({604, 630})
 
 
-class TransferRefused(Exception):
-    """The server answered a query with an order to move files between itself and this machine."""
-
-
-class ReadingCursor(SnowflakeCursor):
-    """A cursor that never moves files: PUT and GET are ordered by the *server's* reply, whatever was sent."""
-
-    def _create_file_transfer_agent(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise TransferRefused("The warehouse asked for a file transfer, which checks never make.")
-
-
 class SnowflakeSession:
     """A login with its own cursor class, tags and timeouts. Raises WarehouseLost when it cannot be opened."""
 
@@ -46,7 +34,7 @@ class SnowflakeSession:
         self._running: tuple[str, uuid.UUID] | None = None
         _probe(spec)
         try:
-            self._connection = connect(**_arguments(spec, scope))
+            self._connection = StayingConnection(**_arguments(spec, scope))
         except Error as error:
             raise _login_failure(error) from None
         self._binding = self._place()
@@ -66,7 +54,7 @@ class SnowflakeSession:
                 columns = tuple(part.name for part in cursor.description or ())
         except Error as error:
             raise _statement_failure(error, left) from None
-        except TransferRefused as refused:
+        except FileTransferRefused as refused:
             raise StatementFailed("refused", str(refused)) from None
         finally:
             self._running = None
