@@ -13,7 +13,7 @@ from services.quality.domain.connection import ConnectionSpec
 class CheckVerdict(StrEnum):
     """The verdict of one declared check."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
     WARN = "WARN"
     FAIL = "FAIL"
     ERROR = "ERROR"

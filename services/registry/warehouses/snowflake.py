@@ -9,13 +9,11 @@ from concurrent.futures import Executor
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from snowflake.connector import SnowflakeConnection
-from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errorcode import ER_FAILED_TO_REQUEST
 from snowflake.connector.errors import Error, ForbiddenError, HttpError, OperationalError
-from snowflake.connector.session_manager import SessionManager
 from snowflake.connector.util_text import construct_hostname
 
+from services.common.snowflake_driver import ReadingCursor, StayingConnection
 from services.registry.domain.connection import SnowflakeSettings
 from services.registry.domain.secret import Secret, SecretKind
 from services.registry.warehouses.failure import LoginFailed, quoted
@@ -24,38 +22,6 @@ REACH_SECONDS = 5.0
 LOGIN_SECONDS = 10
 STATEMENT_SECONDS = 10
 _LOOK = "SELECT CURRENT_VERSION(), CURRENT_DATABASE(), CURRENT_SCHEMA()"
-
-
-class FileTransferRefused(Exception):
-    """The server answered a query with an order to move files between itself and this machine."""
-
-
-class ReadingCursor(SnowflakeCursor):
-    """A cursor that never moves files: PUT and GET are ordered by the server's reply, whatever was sent."""
-
-    def _create_file_transfer_agent(self, *_arguments: Any, **_options: Any) -> Any:
-        raise FileTransferRefused
-
-
-class StayingConnection(SnowflakeConnection):
-    """A connection that follows no redirect: the host was checked, the place it points to was not."""
-
-    @property
-    def _session_manager(self) -> SessionManager | None:
-        return self.__dict__.get("_staying_session_manager")
-
-    @_session_manager.setter
-    def _session_manager(self, manager: SessionManager | None) -> None:
-        if manager is not None:
-            make_session = manager.make_session
-
-            def make_staying_session() -> Any:
-                session = make_session()
-                session.max_redirects = 0
-                return session
-
-            vars(manager)["make_session"] = make_staying_session
-        self.__dict__["_staying_session_manager"] = manager
 
 
 async def log_in(settings: SnowflakeSettings, secret: Secret | None, addresses: Sequence[str], executor: Executor) -> str:

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chalkandduster.registry.v1 import connection_pb2
 from services.common.ids import new_id
+from services.common.snowflake_driver import FileTransferRefused, ReadingCursor
 from services.registry.domain.connection import OpenedConnection
 from services.registry.domain.secret import Secret, SecretKind
 from services.registry.warehouses.failure import quoted
 from services.registry.warehouses.probe import Warehouses
-from services.registry.warehouses.snowflake import FileTransferRefused, ReadingCursor
 from tests.integration.registry.harness import Registry, postgres_connection, snowflake_connection
 from tests.support.databases import Database, password_of
 from tests.support.warehouse import PASSWORD, USER, Warehouse
