@@ -125,7 +125,7 @@ class Run(_message.Message):
         PASS: Run._Verdict.ValueType  # 1
         """Every check passed, and nothing drifted."""
         WARN: Run._Verdict.ValueType  # 2
-        """At least one check warned, none is worse."""
+        """At least one check warned, none is worse; or no check had anything to judge."""
         FAIL: Run._Verdict.ValueType  # 3
         """At least one check failed."""
         ERROR: Run._Verdict.ValueType  # 4
@@ -139,7 +139,7 @@ class Run(_message.Message):
     PASS: Run.Verdict.ValueType  # 1
     """Every check passed, and nothing drifted."""
     WARN: Run.Verdict.ValueType  # 2
-    """At least one check warned, none is worse."""
+    """At least one check warned, none is worse; or no check had anything to judge."""
     FAIL: Run.Verdict.ValueType  # 3
     """At least one check failed."""
     ERROR: Run.Verdict.ValueType  # 4
@@ -164,9 +164,9 @@ class Run(_message.Message):
     TRIGGERED_BY_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUIDv7, given by the server."""
+    """UUIDv7, given by the server. Empty in the answer of `PreviewChecks`."""
     dataset_id: _builtins.str
-    """Dataset that was run."""
+    """Dataset that was run. Empty in the answer of `PreviewChecks`."""
     dataset_name: _builtins.str
     """Name of the dataset when the run was created."""
     trigger: Global___Run.Trigger.ValueType

@@ -39,7 +39,8 @@ class Schedule(_message.Message):
     """Dataset that is run."""
     cron: _builtins.str
     """Cron expression of five fields: minute, hour, day of month, month, day of week. Times that a clock change skips
-    run right after it; times that it repeats run once. Times missed while the platform was down run once.
+    run right after it; times that it repeats run once, unless the expression fires in every hour. Times missed while
+    the platform was down run once. A due time adds no run while the last one still waits for a worker.
     """
     timezone: _builtins.str
     """IANA time zone in which `cron` is read, for example `Europe/Vienna`. Absent means `UTC`."""
