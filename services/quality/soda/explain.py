@@ -9,7 +9,7 @@ from services.quality.soda.names import Names
 from services.quality.soda.session import StatementFailed
 from services.quality.soda.vocabulary import did_you_mean
 
-_NAME = r"""["'`]?([^"'`\s]+(?:[^"'`]*[^"'`\s])?)["'`]?"""
+_NAME = r"""["'`]*([^"'`\s]+(?:[^"'`]*[^"'`\s])?)["'`]*"""
 _COLUMN = [
     re.compile(rf"invalid identifier {_NAME}", re.IGNORECASE),
     re.compile(rf"Referenced column {_NAME} not found", re.IGNORECASE),
