@@ -19,7 +19,8 @@ from soda.data_sources.snowflake_data_source import SnowflakeDataSource  # noqa:
 from soda.execution.data_source_scan import DataSourceScan  # noqa: E402
 from soda.scan import Scan  # noqa: E402
 
-DEFAULT_SOURCE = "wh"
+DEFAULT_SOURCE = "(own)"
+"""The dataset's own connection. No other connection that checks name can be called so: names hold no brackets."""
 MAX_AGGREGATES = 200
 """Expressions of one SELECT; Soda stops at 50, which reads a table of many checks several times."""
 

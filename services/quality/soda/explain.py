@@ -34,13 +34,14 @@ class Explainer:
         self._columns = columns
         self._tables = tables
 
-    def explain(self, failure: StatementFailed, tables: Sequence[str]) -> str:
-        """One sentence. `tables` are the tables of the check, as written, the measured one first."""
+    def explain(self, failure: StatementFailed, tables: Sequence[str], columns: Sequence[tuple[str, str]] = ()) -> str:
+        """One sentence. `tables` are the tables of the check, as written, the measured one first; `columns` are the
+        (table, column) pairs of a check that reads several tables."""
         if failure.kind != "sql":
             return failure.message
         column = _first(_COLUMN, failure.message)
         if column:
-            return self._missing_column(column, tables)
+            return self._missing_of_several(columns) or self._missing_column(column, tables)
         table = _first(_TABLE, failure.message)
         if table:
             return self._missing_table(table)
@@ -51,13 +52,22 @@ class Explainer:
         text = _NOISE.sub("", failure.message).strip()[:400].rstrip(".")
         return f"The warehouse refused the statement: {text}."
 
+    def _missing_of_several(self, columns: Sequence[tuple[str, str]]) -> str:
+        """The column that is not in its own table. The warehouse may name the alias of the table, or a column of that name
+        that the other table lacks too."""
+        for table, written in columns:
+            known = self._columns(table)
+            if known and self._names.fold(written) not in known:
+                return self._missing_column(self._names.fold(written), [table])
+        return ""
+
     def _missing_column(self, column: str, tables: Sequence[str]) -> str:
         name = column.rsplit(".", 1)[-1].strip('"')
         for table in tables:
             known = self._columns(table)
             if known and name not in known:
                 exact = next((other for other in known if other.casefold() == name.casefold()), "")
-                hint = f'; write "{exact}" in double quotes' if exact else did_you_mean(name, known)
+                hint = f'; write "{exact}" in double quotes.' if exact else did_you_mean(name, known)
                 return f"Column {name} does not exist in {self._names.locate(table).table}{hint or '.'}"
         where = f" in {self._names.locate(tables[0]).table}" if tables else ""
         return f"Column {name} does not exist{where}."

@@ -7,6 +7,7 @@ texts in at a dozen places. It is the second fence: the first is a read-only rol
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -60,6 +61,15 @@ _FUNCTIONS = re.compile(
     re.IGNORECASE,
 )
 _TABLE_FUNCTIONS = (exp.Explode, exp.Unnest)
+_EMULATED_CATALOG = re.compile(
+    r"sqlite_(temp_)?(master|schema)|duckdb_\w+|pragma_\w+"
+    r"|pg_(am|attrdef|attribute|class|collation|constraint|database|depend|description|enum|index|indexes|matviews|namespace|operator|proc"
+    r"|prepared_statements|range|roles|sequence|sequences|settings|stat\w*|tables|tablespace|type|user|views)",
+    re.IGNORECASE,
+)
+"""System tables that answer without a schema where a local emulator stands in for Snowflake, and list every schema of it.
+Exact names: a table of Snowflake may begin with `PG_`."""
+_ESCAPED_NAME = re.compile(r'U&"', re.IGNORECASE)
 _METADATA = frozenset({"tables", "columns"})
 
 
@@ -75,12 +85,25 @@ def _verdict(sql: str, scope: Scope, internal: bool) -> str:
     if len(sql) > MAX_SQL:
         return f"The statement has {len(sql)} characters; at most {MAX_SQL} are allowed."
     try:
+        if scope.dialect == "postgres" and _has_escaped_name(sql):
+            return 'Names with Unicode escapes (`U&"…"`) may not be used in checks; write the name itself.'
         statements = [found for found in sqlglot.parse(sql, read=scope.dialect) if found is not None]
         return _judge(statements, scope, internal)
     except SqlglotError as error:
         return f"This is not SQL that can be checked for safety: {_plain_error(error)}"
     except RecursionError:
         return "The SQL is nested too deeply."
+
+
+def _has_escaped_name(sql: str) -> bool:
+    """Whether `U&"…"` stands outside of strings: Postgres decodes it after this guard, which would read another name."""
+    if not _ESCAPED_NAME.search(sql):
+        return False
+    tokens = sqlglot.tokenize(sql, read="postgres")
+    return any(
+        first.text.upper() == "U" and sign.text == "&" and sign.start == first.end + 1 and sql[sign.end + 1 : sign.end + 2] == '"'
+        for first, sign in itertools.pairwise(tokens)
+    )
 
 
 def _judge(statements: list[exp.Expr], scope: Scope, internal: bool) -> str:
@@ -106,6 +129,8 @@ def _node_message(node: exp.Expr, scope: Scope, internal: bool) -> str:
         return _table_message(node, scope, internal)
     if isinstance(node, exp.Func):
         return _function_message(node)
+    if isinstance(node, exp.Column) and node.table and node.name.casefold() == "nextval" and not node.this.args.get("quoted"):
+        return "Only reading is allowed in checks; found a sequence being advanced."
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
         return f"Functions of a schema may not be called in checks: {node.sql()[:80]}."
     return ""
@@ -128,12 +153,22 @@ def _table_message(node: exp.Table, scope: Scope, internal: bool) -> str:
         return f"`{table[:60]}` is not a table that checks may read."
     if schema.lower() == "information_schema":
         return "" if internal and table.lower() in _METADATA else "The information schema may not be read in checks."
-    if scope.dialect == "postgres" and table.lower().startswith("pg_"):
+    if _is_system_table(table, schema, scope):
         return f"System table {table[:60]} may not be read in checks."
     if schema and (database or scope.database, schema) not in scope.granted:
-        name = ".".join(part for part in (database, schema) if part)
-        return f"Schema {name[:120]} is not granted to this connection; add it to the connection's granted schemas to read it."
+        return ungranted(".".join(part for part in (database, schema) if part))
     return ""
+
+
+def _is_system_table(table: str, schema: str, scope: Scope) -> bool:
+    if scope.dialect == "postgres":
+        return table.lower().startswith("pg_")
+    return not schema and _EMULATED_CATALOG.fullmatch(table) is not None
+
+
+def ungranted(schema: str) -> str:
+    """The sentence for a schema, written as the user may know it, that the connection does not grant."""
+    return f"Schema {schema[:120]} is not granted to this connection; add it to the connection's granted schemas to read it."
 
 
 def _fold(part: object, dialect: str) -> str:
@@ -155,12 +190,13 @@ def fold_name(name: str, dialect: str) -> str:
 def _name_of(node: exp.Expr) -> str:
     if isinstance(node, exp.Command):
         return str(node.this).upper()[:40]
-    return type(node).__name__.upper()
+    # Words that are no statement parse as an expression: `SELEC 1`, `VACUUM`.
+    return f"`{node.sql()[:40]}`" if isinstance(node, (exp.Alias, exp.Column)) else type(node).__name__.upper()
 
 
 def _plain_error(error: SqlglotError) -> str:
+    """Where the SQL stops making sense. The parser's own words name its classes, so only its place is told."""
     errors = getattr(error, "errors", None)
     if errors:
-        found = errors[0]
-        return f"{str(found.get('description', 'syntax error')).rstrip('.')} near `{str(found.get('highlight', ''))[:60]}`."
-    return str(error).splitlines()[0][:200]
+        return f"it cannot be read near `{str(errors[0].get('highlight', ''))[:60]}`."
+    return "a quote, a comment or a `$$` is opened and not closed."

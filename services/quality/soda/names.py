@@ -6,8 +6,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.quality.soda.guard import Scope
+from sqlglot.dialects import Postgres, Snowflake
 
+from services.quality.soda.guard import Scope, ungranted
+
+_RESERVED = frozenset(
+    {*Snowflake.tokenizer_class.KEYWORDS, *Postgres.tokenizer_class.KEYWORDS}
+    | {"ACCOUNT", "CAST", "CHECK", "CONNECT", "CONNECTION", "CURRENT_ROLE", "FOREIGN", "GROUP"}
+    | {"ISSUE", "ORDER", "ORGANIZATION", "PRIMARY", "START", "TO", "TRY_CAST", "USER"}
+)
+"""Words that may stand for more than a name; a table called so is put in quotes, which changes nothing else."""
 _PARTS = re.compile(r'"[^"]+"|[^.]+')
 
 
@@ -61,7 +69,13 @@ class Names:
 
     def _sql_name(self, stored: str, written: str) -> str:
         plain = re.fullmatch(r"[A-Z_][A-Z0-9_$]*" if self.upper else r"[a-z_][a-z0-9_$]*", stored)
-        return stored if plain and not written.endswith('"') else self.quote(stored)
+        return stored if plain and not written.endswith('"') and stored.upper() not in _RESERVED else self.quote(stored)
+
+    def refusal(self, written: str) -> str:
+        """Why a table named in a check may not be looked at, its columns and types included; empty when it may."""
+        place = self.locate(written)
+        granted = (place.database, place.schema) in self.scope.granted
+        return "" if granted else ungranted(f"{place.database}.{place.schema}" if self.upper else place.schema)
 
     def columns_sql(self, place: TableName) -> str:
         """Rows of column name, type and nullability, in the order of the table."""

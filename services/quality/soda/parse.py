@@ -71,7 +71,7 @@ class _CheckParser(SodaCLParser):  # type: ignore[misc]
     """Soda's parser fed with single checks: positions come from our own tree, and files and templates are out."""
 
     def __init__(self, scan: Any, logs: Logs, position: Position) -> None:
-        super().__init__(sodacl_cfg=SodaCLCfg(scan=scan), logs=logs, file_path="checks", data_source_name="wh")
+        super().__init__(sodacl_cfg=SodaCLCfg(scan=scan), logs=logs, file_path="checks", data_source_name="own")
         self.path_stack.path_elements[0].location = Location("checks", *position)
         self.location = self.path_stack.path_elements[0].location
 
@@ -232,15 +232,24 @@ def _bounds(cfg: Any) -> list[object]:
     return [bound for bound in bounds if bound is not None]
 
 
+_ARGUMENTS = re.compile(
+    r"(?:(?:change|anomaly)\b.*?\bfor\s+)?"
+    r'(?:(?:values in|\w+)\s*\((?P<arguments>(?:"[^"]*"|[^()"])*)\)|freshness using (?P<using>[\w$"]+))'
+)
+"""The columns of a check, which stand in the first brackets behind its metric; those of a threshold are no columns."""
+
+
 def column_of(text: str) -> str:
     """The one column that a check is about, unquoted; empty for none or several."""
-    found = re.search(r"\(([^()]*)\)", text)
-    if found is None or family_of(text) == "row_count same as":
+    found = _ARGUMENTS.match(text)
+    if found is None:
         return ""
-    arguments = [part.strip().strip('"`') for part in found.group(1).split(",")]
+    if found.group("using"):
+        return found.group("using").strip('"`')
+    arguments = re.findall(r'"[^"]*"|[^",]+', found.group("arguments"))
     if len(arguments) > 1 and text.startswith(("duplicate", "values in")):
         return ""
-    return arguments[0] if re.fullmatch(r"[\w$ .-]+", arguments[0]) else ""
+    return arguments[0].strip().strip('"`') if arguments else ""
 
 
 def threshold_of(text: str, config: Value) -> str:

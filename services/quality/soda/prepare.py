@@ -112,6 +112,9 @@ class Preparation:
         if item.declared.scope is Scope.SOURCE:
             _need_own_query(item)
             return Check.create(cfg, data_source_scan=self.source_scan)
+        refusal = self._names.refusal(item.table)
+        if refusal:
+            raise _Unusable(refusal)
         self._need_known_source(cfg)
         partition = self._partition(item)
         column_name = cfg.get_column_name()

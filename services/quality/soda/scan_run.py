@@ -106,13 +106,17 @@ class _Scan:
     def columns(self, table: str) -> Sequence[str]:
         """Stored column names of a table; none when they cannot be read."""
         if table not in self._columns:
-            self._columns[table] = self._first_column(self._names.columns_sql(self._names.locate(table)), COLUMN_CAP)
+            granted = not self._names.refusal(table)
+            self._columns[table] = self._first_column(self._names.columns_sql(self._names.locate(table)), COLUMN_CAP) if granted else ()
         return self._columns[table]
 
     def tables(self, schema: str) -> Sequence[str]:
         """Stored names of the tables of a schema; none when they cannot be read."""
+        scope = self._names.scope
+        if (scope.database, schema) not in scope.granted:
+            return ()
         if schema not in self._tables:
-            self._tables[schema] = self._first_column(self._names.tables_sql(self._names.scope.database, schema), MAX_TABLES)
+            self._tables[schema] = self._first_column(self._names.tables_sql(scope.database, schema), MAX_TABLES)
         return self._tables[schema]
 
     def _first_column(self, sql: str, cap: int) -> list[str]:
@@ -148,15 +152,22 @@ class _Scan:
             return error(item.problem)
         if item.nothing:
             return not_evaluated(item.nothing)
-        failures = [self._runner.measured.failures.get(id(metric)) for metric in _basic_metrics(item)]
-        failure = next((found for found in failures if found), None)
-        if failure is not None:
-            return error(self._explainer.explain(failure, _tables_of(item)))
+        failures = self._runner.measured.failures
+        failed = next((metric for metric in _basic_metrics(item) if id(metric) in failures), None)
+        if failed is not None:
+            return error(self._explain(item, failed, failures[id(failed)]))
         try:
             compute_percentages(item.check)
             return evaluate(item, self._runner.measured, self._history, self._names)
         except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
             return error("The measured value does not fit this check.")
+
+    def _explain(self, item: Prepared, metric: Any, failure: StatementFailed) -> str:
+        other = getattr(item.parsed.cfg, "other_data_source_name", None)
+        if other in self._pools.others and metric is item.check.metrics.get("other_row_count"):
+            elsewhere = Explainer(Names(self._pools.others[other].scope), lambda _: (), lambda _: ())
+            return f"In connection {other}: {elsewhere.explain(failure, [item.parsed.cfg.other_table_name])}"
+        return self._explainer.explain(failure, _tables_of(item), _columns_of(item))
 
     def _query(self, item: Prepared) -> str:
         if item.check is None:
@@ -210,3 +221,11 @@ def _basic_metrics(item: Prepared) -> list[Any]:
 def _tables_of(item: Prepared) -> list[str]:
     other = getattr(item.parsed.cfg, "target_table_name", None)
     return [table for table in (item.table, other) if table]
+
+
+def _columns_of(item: Prepared) -> list[tuple[str, str]]:
+    cfg = item.parsed.cfg
+    target = getattr(cfg, "target_table_name", None)
+    if target is None:
+        return []
+    return [*((item.table, name) for name in cfg.source_column_names), *((target, name) for name in cfg.target_column_names)]

@@ -223,6 +223,19 @@ async def test_other_schemas_are_not_read(shop: Scanner, forbidden_schema: str, 
     _refused(await shop.one(check.format(schema=forbidden_schema)), *words)
 
 
+async def test_columns_and_names_of_other_schemas_are_not_told(either_shop: Scanner) -> None:
+    schema = "information_schema" if isinstance(either_shop.connection, PostgresConnection) else "INFORMATION_SCHEMA"
+    text = (
+        f"checks for {schema}.tables:\n  - schema:\n      fail:\n        when forbidden column present: ['*']\n  - avg(table_nmae) > 0\n"
+        f'checks for orders:\n  - failed rows:\n      fail query: SELECT * FROM "{schema}.TABLEZ"\n'
+    )
+    columns, average, _ = results = await either_shop.scan(text)
+    assert [result.verdict for result in results] == [CheckVerdict.ERROR] * 3
+    assert "not granted" in columns.message
+    assert "not granted" in average.message
+    assert not any("did you mean" in result.message for result in results)
+
+
 async def test_a_granted_schema_is_read(shop: Scanner, warehouse: Warehouse, forbidden_schema: str) -> None:
     granted = Scanner(shop.engine, snowflake_spec(warehouse, granted_schemas=(forbidden_schema,)))
     result = await granted.one(f"failed rows:\n  fail query: SELECT * FROM {forbidden_schema}.secrets")

@@ -235,6 +235,22 @@ async def test_rows_are_compared_across_connections(shop: Scanner, postgres_shop
     assert unknown.message == "There is no connection named lake; connections that checks may name: none."
 
 
+@pytest.mark.parametrize("name", ["wh", "own", "warehouse"])
+async def test_another_connection_never_takes_the_place_of_the_own(shop: Scanner, postgres_shop: Scanner, name: str) -> None:
+    text = f"checks for orders:\n  - row_count > 0\n  - row_count same as nosuch in {name}\n"
+    results = await shop.scan(text, other_sources={name: postgres_shop.connection})
+    assert [result.verdict for result in results] == [PASS, ERROR]
+    assert results[1].message.startswith(f"In connection {name}: Table nosuch does not exist in schema public")
+
+
+async def test_a_table_may_be_called_like_a_word_of_sql(shop: Scanner, warehouse: Warehouse) -> None:
+    warehouse.execute('CREATE TABLE "SELECT" (id INT)', 'INSERT INTO "SELECT" VALUES (1), (2)')
+    results = await shop.scan(
+        "checks for select:\n  - row_count = 2\n  - duplicate_count(id) = 0\n  - values in (id) must exist in select (id)\n"
+    )
+    assert [result.verdict for result in results] == [PASS] * 3
+
+
 async def test_time_comes_from_the_request(shop: Scanner) -> None:
     result = await shop.one("freshness(created) < 1d", data_time=SHOP_TIME + timedelta(days=10))
     assert result.message == "The newest created is 11d old, expected < 1d."

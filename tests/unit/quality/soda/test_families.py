@@ -85,10 +85,18 @@ def test_a_missing_column_is_named_with_its_neighbour(names: Names, message: str
     assert sentence == f"Column EMIAL does not exist in {names.fold('customers')}; did you mean EMAIL?"
 
 
+def test_a_column_missing_in_the_other_table_of_a_reference_is_named_with_that_table() -> None:
+    columns = {"orders": ["ID", "CUSTOMER_ID"], "customers": ["ID", "NAME"]}
+    explainer = Explainer(SNOWFLAKE, lambda table: columns[table], lambda schema: [])
+    pairs = [("orders", "customer_id"), ("customers", "nmae")]
+    sentence = explainer.explain(StatementFailed("sql", "invalid identifier 'TARGET'"), ["orders", "customers"], pairs)
+    assert sentence == "Column NMAE does not exist in CUSTOMERS; did you mean NAME?"
+
+
 def test_a_column_of_another_case_is_shown_in_quotes() -> None:
     explainer = Explainer(SNOWFLAKE, lambda table: ["theId"], lambda schema: [])
     sentence = explainer.explain(StatementFailed("sql", "invalid identifier 'THEID'"), ["t"])
-    assert sentence == 'Column THEID does not exist in T; write "theId" in double quotes'
+    assert sentence == 'Column THEID does not exist in T; write "theId" in double quotes.'
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,39 @@ def test_postgres_reads_its_own_schema(sql: str) -> None:
     assert not _refusal(sql, POSTGRES)
 
 
+@pytest.mark.parametrize("sql", ['SELECT U&"pg\\005fsleep"(1)', 'SELECT * FROM u&"\\0078".secrets', "SELECT U&\"a\" UESCAPE '!' FROM t"])
+def test_names_that_postgres_decodes_after_the_guard_are_refused(sql: str) -> None:
+    with pytest.raises(Refused, match="Unicode escapes"):
+        check(sql, POSTGRES)
+
+
+def test_an_escape_in_a_text_is_only_text() -> None:
+    assert not _refusal("""SELECT * FROM t WHERE a = 'U&"x"' OR a = U&'\\0041'""", POSTGRES)
+
+
+@pytest.mark.parametrize("name", ["sqlite_master", '"SQLITE_MASTER"', "duckdb_tables", "pragma_database_list", "pg_class", "PG_SETTINGS"])
+def test_the_catalogue_of_an_emulator_is_no_table(name: str) -> None:
+    with pytest.raises(Refused, match="System table"):
+        check(f"SELECT * FROM {name}", SNOWFLAKE)
+
+
+def test_a_table_of_snowflake_may_begin_like_a_system_table() -> None:
+    assert not _refusal("SELECT * FROM pg_orders JOIN DB.SC.pg_class ON 1 = 1", SNOWFLAKE)
+
+
+def test_a_sequence_is_not_advanced() -> None:
+    with pytest.raises(Refused, match="sequence"):
+        check("SELECT order_ids.NEXTVAL", SNOWFLAKE)
+    assert not _refusal('SELECT nextval, t."nextval" FROM t', SNOWFLAKE)
+
+
+@pytest.mark.parametrize("sql", ["SELECT 'a", "SELECT 1 /* a", "SELECT (1", "SELECT %s", "SELECT * FROM WHERE", "SELECT 1)) FROM t"])
+def test_messages_about_unreadable_sql_hold_nothing_of_the_parser(sql: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check(sql, SNOWFLAKE)
+    assert not any(word in refused.value.message for word in ("sqlglot", "class", "Token", "tokeniz"))
+
+
 def test_metadata_is_for_the_engines_own_statements() -> None:
     sql = "SELECT column_name FROM DB.information_schema.columns WHERE table_name = 'T'"
     assert not _refusal(sql, SNOWFLAKE, internal=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.quality.domain.scan import CheckProblem
+from services.quality.soda.parse import column_of
 from services.quality.soda.validate import validate
 
 
@@ -74,6 +75,22 @@ def test_good_checks_are_declared_with_their_columns() -> None:
     assert result.checks[1].name == "Mail is there"
     assert (result.data_sources, result.tables, result.variables) == (("lake",), ("t", "other", "u"), ("limit", "low"))
     assert result.canonical_yaml.startswith("variables:\n  low: 1\nchecks for t:\n- row_count > ${low}\n")
+
+
+@pytest.mark.parametrize(
+    ("check", "column"),
+    [
+        ("row_count between (1 and 5]", ""),
+        ('missing_count("a, (b)") = 0', "a, (b)"),
+        ("change avg last 7 for max(x) < 5", "x"),
+        ("freshness using created < 1d", "created"),
+        ("percentile(x, 0.5) > 1", "x"),
+        ("duplicate_count(a, b) = 0", ""),
+        ("row_count same as b in c", ""),
+    ],
+)
+def test_the_column_of_a_check_is_what_it_measures(check: str, column: str) -> None:
+    assert column_of(check) == column
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment", "variables:\n  a: 1\n", "{}"])
