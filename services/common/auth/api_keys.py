@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from services.common.auth.principal import Principal
+from services.common.errors import DependencyUnavailable
 
 MAX_API_KEY_LENGTH = 200
 
@@ -24,9 +25,10 @@ class ApiKeyAuthenticator(Protocol):
 
 
 class CachedApiKeys:
-    """Remembers what another authenticator said: a good key for 30 s, a bad one for 5 s.
+    """Asks another authenticator, and bridges its outages: while it does not answer, a key that was good in the last 30 s is good.
 
-    A revoked key thus works for up to 30 s more. Keys are remembered by their SHA-256, never themselves.
+    A revoked or expired key thus stops at once, but during an outage. A bad key is remembered for 5 s, so that guessing costs the
+    other nothing. Keys are remembered by their SHA-256, never themselves.
     """
 
     def __init__(
@@ -48,16 +50,26 @@ class CachedApiKeys:
     async def authenticate(self, key: str) -> Principal | None:
         """As the port says; an answer that could not be had is not remembered."""
         digest = hashlib.sha256(key.encode()).digest()
-        known = self._known.get(digest)
-        if known is not None and self._monotonic() < known[1]:
+        known = self._fresh(digest)
+        if known == (None,):
+            return None
+        try:
+            principal = await self._inner.authenticate(key)
+        except DependencyUnavailable:
+            if known is None:
+                raise
             return known[0]
-        principal = await self._inner.authenticate(key)
         lifetime = self._good_seconds if principal else self._bad_seconds
         self._known[digest] = (principal, self._monotonic() + lifetime)
         self._known.move_to_end(digest)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
         return principal
+
+    def _fresh(self, digest: bytes) -> tuple[Principal | None] | None:
+        """What was said of the key, in a tuple; None when nothing was, or too long ago."""
+        principal, until = self._known.get(digest, (None, 0.0))
+        return (principal,) if self._monotonic() < until else None
 
 
 class NoApiKeys:
