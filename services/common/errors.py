@@ -141,6 +141,9 @@ class EtagMismatch(DomainError):
     default_message = "The resource has changed since this etag was read; read it again, then repeat the change."
 
 
+_USERS_NAMED = 3
+
+
 class ResourceInUse(DomainError):
     """The resource is in use; `users` lists by what."""
 
@@ -148,7 +151,14 @@ class ResourceInUse(DomainError):
 
     def __init__(self, message: str | None = None, /, *, users: Sequence[ResourceUser] = (), **metadata: str) -> None:
         self.users = tuple(users)
-        super().__init__(message, **metadata)
+        super().__init__(message or self._said(), **metadata)
+
+    def _said(self) -> str | None:
+        if not self.users:
+            return None
+        named = ", ".join(f"{user.kind} {user.name or user.id}" for user in self.users[:_USERS_NAMED])
+        more = f" and {len(self.users) - _USERS_NAMED} more" if len(self.users) > _USERS_NAMED else ""
+        return f"The resource is in use by {named}{more}."
 
 
 class QuotaExceeded(DomainError):

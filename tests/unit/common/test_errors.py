@@ -81,6 +81,14 @@ def test_what_uses_a_resource_reaches_the_caller_as_precondition_failure() -> No
     assert [(one.type, one.subject, one.description) for one in failure.violations] == [
         ("RESOURCE_IN_USE", "dataset/7", "used by dataset orders")
     ]
+    assert status.message == "The resource is in use by dataset orders."
+
+
+def test_the_message_of_a_resource_in_use_names_the_first_of_many() -> None:
+    users = [errors.ResourceUser("dataset", str(number), f"d{number}") for number in range(5)]
+    assert to_status(errors.ResourceInUse(users=users), COMMON_CATALOG).message == (
+        "The resource is in use by dataset d0, dataset d1, dataset d2 and 2 more."
+    )
 
 
 def test_only_what_may_work_later_says_when_to_try_again() -> None:
