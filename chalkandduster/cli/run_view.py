@@ -76,7 +76,7 @@ def _narrow_check_row(check: CheckResult) -> list[str]:
 
 def _figures(check: CheckResult) -> tuple[str, str, str]:
     measured = number(check.measured_value) if check.HasField("measured_value") else ""
-    failed_rows = str(check.failed_rows_count) if check.HasField("failed_rows_count") else ""
+    failed_rows = number(check.failed_rows_count) if check.HasField("failed_rows_count") else ""
     return CheckResult.Verdict.Name(check.verdict), measured, failed_rows
 
 

@@ -110,8 +110,10 @@ class CheckResult(_message.Message):
     """
     threshold: _builtins.str
     """The condition that the value was held against, in SodaCL words, for example `= 0` or `warn: > 1, fail: > 5`."""
-    failed_rows_count: _builtins.int
-    """Rows that break the rule. Absent when the check does not count rows."""
+    failed_rows_count: _builtins.float
+    """Rows that break the rule: a whole number, exact to 2^53. Absent when the check does not count rows. A double, because
+    JSON writes 64-bit integers as text.
+    """
     message: _builtins.str
     """One sentence: why it failed, or why there is no verdict. Empty on `PASS`."""
     query: _builtins.str
@@ -136,7 +138,7 @@ class CheckResult(_message.Message):
         verdict: Global___CheckResult.Verdict.ValueType = ...,
         measured_value: _builtins.float | None = ...,
         threshold: _builtins.str = ...,
-        failed_rows_count: _builtins.int | None = ...,
+        failed_rows_count: _builtins.float | None = ...,
         message: _builtins.str = ...,
         query: _builtins.str = ...,
         table: _builtins.str = ...,

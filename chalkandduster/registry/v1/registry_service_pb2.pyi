@@ -121,6 +121,9 @@ class ResolveConnectionResponse(_message.Message):
 
     CONNECTION_FIELD_NUMBER: _builtins.int
     QUOTAS_FIELD_NUMBER: _builtins.int
+    TENANT_ACTIVE_FIELD_NUMBER: _builtins.int
+    tenant_active: _builtins.bool
+    """Whether the tenant may run; false when it is suspended."""
     @_builtins.property
     def connection(self) -> Global___ResolvedConnection:
         """The connection, secrets included."""
@@ -134,10 +137,11 @@ class ResolveConnectionResponse(_message.Message):
         *,
         connection: Global___ResolvedConnection | None = ...,
         quotas: _tenant_pb2.Quotas | None = ...,
+        tenant_active: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "quotas", b"quotas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "quotas", b"quotas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "quotas", b"quotas", "tenant_active", b"tenant_active"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -183,7 +183,7 @@ class Registry(Protocol):
         ...
 
     async def connection(self, tenant_id: str, *, connection_id: str = "", name: str = "") -> ResolvedConnection:
-        """By id or by name; raises ConnectionNotFound."""
+        """By id or by name; raises ConnectionNotFound, and TenantSuspended: its secrets are not for use then."""
         ...
 
 

@@ -64,7 +64,7 @@ class PreviewChecks:
         self._new_id = new_id
 
     async def execute(self, command: PreviewCommand) -> Run:
-        """Raises InvalidChecks, ConnectionNotFound, EgressDenied, QuotaExceeded, and what became of the warehouse."""
+        """Raises InvalidChecks, ConnectionNotFound, TenantSuspended, EgressDenied, QuotaExceeded, and what became of the warehouse."""
         started = self._now()
         try:
             async with asyncio.timeout(self._limit_seconds), self._bounded.place(command.actor.tenant_id):

@@ -14,7 +14,7 @@ from services.common.registry_calls import RegistryAuditTrail
 from services.quality.app.ports import Message
 from services.quality.domain.connection import ConnectionSpec, PostgresConnection, SnowflakeConnection
 from services.quality.domain.definition import DatasetDefinition, ResolvedConnection
-from services.quality.domain.errors import ConnectionNotFound, DatasetNotFound
+from services.quality.domain.errors import ConnectionNotFound, DatasetNotFound, TenantSuspended
 from services.quality.domain.scan import SamplePolicy
 
 _DEFAULT_POSTGRES_SCHEMA = "public"
@@ -48,6 +48,8 @@ class RegistryClient:
             timeout_seconds=self._timeout_seconds,
             errors={"CONNECTION_NOT_FOUND": lambda _: ConnectionNotFound(connection=connection_id or name)},
         )
+        if not answer.tenant_active:
+            raise TenantSuspended
         return to_connection(answer.connection)
 
 

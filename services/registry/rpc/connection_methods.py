@@ -6,6 +6,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from chalkandduster.registry.v1 import connection_pb2, registry_service_pb2
 from services.registry.app.use_cases import UseCases
+from services.registry.domain.tenant import TenantState
 from services.registry.rpc.calls import Context, caller, canonical_id, request_key
 from services.registry.rpc.codec.connections import (
     decode_connection,
@@ -63,5 +64,7 @@ class ConnectionMethods:
     ) -> registry_service_pb2.ResolveConnectionResponse:
         resolved = await self._use_cases.resolve_connection.execute(caller(), canonical_id(request.id), request.name)
         return registry_service_pb2.ResolveConnectionResponse(
-            connection=encode_opened(resolved.opened), quotas=encode_quotas(resolved.tenant.quotas)
+            connection=encode_opened(resolved.opened),
+            quotas=encode_quotas(resolved.tenant.quotas),
+            tenant_active=resolved.tenant.state is TenantState.ACTIVE,
         )

@@ -32,7 +32,7 @@ def assert_described(document: dict[str, Any], path: str, answer: httpx.Response
 
 
 CHECKS = [
-    {"id": "a", "name": "a", "verdict": "FAIL", "measured_value": 2.5, "failed_rows_count": "7", "attributes": {"k": "v"}},
+    {"id": "a", "name": "a", "verdict": "FAIL", "measured_value": 2.5, "failed_rows_count": 7, "attributes": {"k": "v"}},
     {"id": "b", "verdict": "NOT_EVALUATED"},
 ]
 DRIFTS = [{"id": "x", "kind": "SCHEMA", "columns": ["a"], "severity": "WARNING", "confidence": 0.9}]

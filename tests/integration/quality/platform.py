@@ -102,7 +102,9 @@ class RegistryOfTest(RegistryServiceServicer):
         for (owner, _), answer in self.datasets.items():
             connection = answer.connection.connection
             if owner == tenant and (request.id or request.name) in (connection.id, connection.name):
-                return registry_service_pb2.ResolveConnectionResponse(connection=answer.connection, quotas=answer.quotas)
+                return registry_service_pb2.ResolveConnectionResponse(
+                    connection=answer.connection, quotas=answer.quotas, tenant_active=answer.tenant_active
+                )
         raise NoConnection
 
     async def RecordAuditEvents(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -194,6 +194,13 @@ async def test_a_preview_tells_what_became_of_the_warehouse(
     assert await refusal(quality.user(tenant), "PreviewChecks", request) == (code, reason, "in plain words")
 
 
+async def test_a_suspended_tenant_previews_nothing(quality: Quality, tenant: str, dataset: str) -> None:
+    quality.platform.registry.put(tenant, dataset, active=False)
+    request = check_pb2.PreviewChecksRequest(connection_id=dataset, checks_yaml="checks for a:\n- row_count > 0\n")
+    assert (await refusal(quality.user(tenant), "PreviewChecks", request))[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "TENANT_SUSPENDED")
+    assert not quality.engine.started.is_set()
+
+
 async def test_a_tenant_that_previews_enough_is_told_to_wait_and_others_are_not(quality: Quality, tenant: str, dataset: str) -> None:
     quality.platform.registry.put(tenant, dataset)
     quality.engine.gate = asyncio.Event()

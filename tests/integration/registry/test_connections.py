@@ -311,6 +311,7 @@ async def test_resolve_finds_by_name_and_is_closed_to_people(registry: Registry,
     request = registry_service_pb2.ResolveConnectionRequest(name="by-name")
     answer = await registry.stub.ResolveConnection(request, metadata=registry.as_service(tenant_id))
     assert (answer.connection.connection.id, answer.connection.connection.postgres.password) == (made.id, "s3cret-p4ss")
+    assert answer.tenant_active
     assert (answer.quotas.max_concurrent_runs, answer.quotas.max_datasets, answer.quotas.max_checks_per_dataset) == (4, 10_000, 500)
     for metadata in (own, registry.as_platform(tenant_id)):
         assert (await refused(registry.stub.ResolveConnection(request, metadata=metadata))).code is StatusCode.PERMISSION_DENIED
