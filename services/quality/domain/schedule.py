@@ -125,13 +125,15 @@ def _expected(cron: str, error: Exception) -> str:
     if isinstance(error, CronSimError) and "number of fields" in str(error):
         return "expected five fields (minute, hour, day of month, month, day of week), found " + str(len(cron.split()))
     if isinstance(error, CronSimError) and str(error).startswith("Bad "):
-        return f"the {str(error).removeprefix('Bad ')} field is not valid, or no such day exists"
+        field = str(error).removeprefix("Bad ")
+        return f"the {field} field is not valid" + (", or no such day exists" if field == "day-of-month" else "")
     return "it is not a cron expression of five fields"
 
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # `localtime` is whatever zone the machine has, and `Factory` a placeholder: neither says when.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def _zone(name: str) -> ZoneInfo:

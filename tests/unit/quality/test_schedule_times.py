@@ -94,7 +94,9 @@ def test_an_expression_that_never_fires_is_refused(cron: str) -> None:
         next_fire_time(cron, VIENNA, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("timezone", ["Europe/Atlantis", "../../etc/passwd", "/etc/localtime", "europe/vienna", "Europe", "", "UTC\n"])
+@pytest.mark.parametrize(
+    "timezone", ["Europe/Atlantis", "../../etc/passwd", "/etc/localtime", "europe/vienna", "Europe", "", "UTC\n", "localtime"]
+)
 def test_what_is_no_time_zone_is_refused(timezone: str) -> None:
     with pytest.raises(InvalidSchedule) as refused:
         next_fire_time("* * * * *", timezone, datetime(2026, 1, 1, tzinfo=UTC))
