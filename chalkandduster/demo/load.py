@@ -33,10 +33,16 @@ def load_file(suite: SuiteStatus, admin_token: str, file: Path, say: Say) -> Non
     say(f"{file.name}: {loaded.rows:,} rows in table {loaded.database}.{loaded.schema}.{loaded.table}")
     with Registrar(suite, TENANT, say) as registrar:
         connection_id = registrar.connect(CONNECTION)
-        dataset_id = registrar.dataset(loaded.table.lower(), connection_id, loaded.table, starter_checks(loaded))
+        name = dataset_name(loaded.table)
+        dataset_id = registrar.dataset(name, connection_id, loaded.table, starter_checks(loaded))
         run = registrar.run(dataset_id)()
     print_run(run)
-    say(f"tenant {TENANT}, dataset {loaded.table.lower()}: change its checks with PATCH /api/v1/datasets/{dataset_id}")
+    say(f"tenant {TENANT}, dataset {name}: change its checks with PATCH /api/v1/datasets/{dataset_id}")
+
+
+def dataset_name(table: str) -> str:
+    """The table's name as a dataset's: those start with a letter or digit and hold no `$`."""
+    return re.sub(r"[^a-z0-9_]", "-", table.lower()).strip("_-")[:200] or "table"
 
 
 def _load(suite: SuiteStatus, admin_token: str, file: Path) -> LoadedTable:

@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
+# A header read as one column although it holds one of these: the reader found no delimiter that fits every line.
+_DELIMITER = re.compile(r"[,;\t|]")
 _NULLS = "['', 'NA']"
 _READERS = {
     ".csv": f"read_csv(?, sample_size = -1, nullstr = {_NULLS}, header = true)",
@@ -80,13 +82,23 @@ def read_file(path: Path) -> FileContent:
         try:
             source = _READERS[suffix]
             columns = connection.execute(f"DESCRIBE SELECT * FROM {source}", [str(path)]).fetchall()  # noqa: S608
+            if len(columns) == 1 and _DELIMITER.search(columns[0][0]):
+                raise LoadError(f"{path.name} could not be read: its lines have different numbers of fields")
             names = unique_names(column[0] for column in columns)
             casts = [_converted(_quoted(column[0]), column[1]) for column in columns]
             selected = ", ".join(f"{cast} AS {_quoted(name)}" for cast, name in zip(casts, names, strict=True))
             table = connection.sql(f"SELECT {selected} FROM {source}", params=[str(path)]).to_arrow_table()  # noqa: S608
             return FileContent(table, tuple(name for cast, name in zip(casts, names, strict=True) if cast.startswith("to_json(")))
         except duckdb.Error as error:
-            raise LoadError(f"{path.name} could not be read: {str(error).splitlines()[0]}") from error
+            raise LoadError(f"{path.name} could not be read: {_reason(error)}") from error
+
+
+def _reason(error: duckdb.Error) -> str:
+    text = str(error)
+    if "Invalid unicode" in text or "utf-8" in text.lower():
+        return "it is not text in UTF-8"
+    # What comes after an empty line is advice about DuckDB's own options.
+    return " ".join(line.strip() for line in text.split("\n\n")[0].splitlines())
 
 
 def _quoted(name: str) -> str:

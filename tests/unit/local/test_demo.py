@@ -126,3 +126,10 @@ def test_names_that_sql_or_sodacl_take_for_their_own_are_quoted() -> None:
 def test_an_empty_table_still_gets_a_check_that_fails() -> None:
     text = load.starter_checks(_table(LoadedColumn("ID", "NUMBER(38,0)", 0, 0), rows=0))
     assert yaml.safe_load(text)["checks for TRIPS"][0] == "row_count > 0"
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [("NYC_WEATHER", "nyc_weather"), ("_2024", "2024"), ("A$B", "a-b"), ("_", "table"), ("X" * 255, "x" * 200)]
+)
+def test_every_table_gives_its_dataset_a_name_that_the_registry_takes(table: str, name: str) -> None:
+    assert load.dataset_name(table) == name

@@ -148,3 +148,24 @@ def test_a_table_is_named_after_its_file(name: str, table: str) -> None:
 def test_other_kinds_of_files_are_refused(name: str) -> None:
     with pytest.raises(loading.LoadError, match=r"is not a \.csv, \.csv\.gz or \.parquet file"):
         loading.suffix_of(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,name\n1,a,b\n2\n", "its lines have different numbers of fields"),
+        ("id,name\n1,café\n".encode("latin-1"), "it is not text in UTF-8"),
+    ],
+    ids=["ragged", "Latin-1"],
+)
+def test_a_file_that_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(content)
+    with pytest.raises(loading.LoadError, match=said):
+        loading.read_file(file)
+
+
+def test_a_file_of_one_column_is_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("id\n1\n2\n", encoding="utf-8")
+    assert loading.read_file(file).table.num_rows == 2
