@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import yaml
 
-from services.quality.soda.document import Value, YamlMap
+from services.quality.soda.document import Value, YamlMap, plain_scalar
 
 
 def definition_of(text: str, config: Value) -> str:
@@ -59,7 +59,8 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    # Quotes where our reading of the bare word would differ from the dumper's, which follows YAML 1.1.
+    style = "|" if "\n" in value else None if plain_scalar(value) == value else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

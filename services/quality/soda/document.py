@@ -171,7 +171,7 @@ def _value_of(event: yaml.NodeEvent, position: Position) -> tuple[Value, str | N
         raise BadDocument(*position, "Template statements (`{% … %}`) are not supported; only `${name}` variables are.")
     if "\x00" in raw:
         raise BadDocument(*position, "A value holds a NUL character.")
-    return (_plain(raw) if event.implicit[0] else raw), raw
+    return (plain_scalar(raw) if event.implicit[0] else raw), raw
 
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}\Z")
@@ -182,7 +182,8 @@ _WORDS: dict[str, Value] = {
 }  # fmt: skip
 
 
-def _plain(raw: str) -> Value:
+def plain_scalar(raw: str) -> Value:
+    """What an unquoted word means: null, a truth value, a number, or the word itself."""
     if raw in _WORDS:
         return _WORDS[raw]
     if _INT.match(raw):

@@ -200,6 +200,8 @@ async def test_workers_know_no_environment_and_run_under_limits(shop: Scanner, m
         await replace(shop, engine=engine).scan(ROWS)
         for process in (psutil.Process(engine.zygote.pid), *_children(engine)):
             assert set(process.environ()) <= {"HOME", "TMPDIR", "PYTHONPATH", "PYTHONUTF8", "LC_CTYPE"}
+        # A process with threads must not be forked: a lock that one of them holds stays locked in the child for ever.
+        assert psutil.Process(engine.zygote.pid).num_threads() == 1
         for worker in _children(engine):
             assert worker.rlimit(psutil.RLIMIT_AS)[0] == 2 * 1024**3
             assert worker.rlimit(psutil.RLIMIT_CORE)[0] == 0

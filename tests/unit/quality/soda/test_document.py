@@ -73,6 +73,11 @@ def test_unreadable_texts_name_their_line_and_column(text: str, line: int, colum
     assert (bad.value.problem.line, bad.value.problem.column) == (line, column)
 
 
+@pytest.mark.parametrize("word", ["0E0", "1e3", "007", "no", "~", "true", "5", ".5", "", "x: y", "# x", "a\nb", " a"])
+def test_texts_that_look_like_something_else_are_written_in_quotes(word: str) -> None:
+    assert plain(read_document(dump({"a": [word]}))) == {"a": [word]}
+
+
 @given(st.text(max_size=400))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(BadDocument):
