@@ -21,7 +21,7 @@ from services.drift.methods.cohens_h import phi, phi_array
 from services.drift.methods.hellinger import hellinger
 from services.drift.methods.history import History, Provisional, category_vector, push, remember
 from services.drift.methods.kolmogorov_smirnov import histogram_ks, quantile_ks
-from services.drift.methods.layout import Layout, columns_of, layout_of
+from services.drift.methods.layout import FAMILIES, Layout, columns_of, layout_of
 from services.drift.methods.measure import LEVELS, Floats, Measurement, measure, season_of, unit_of
 from services.drift.methods.signature import repeated_load, signature_of
 from services.drift.methods.tail import TailPrior, pareto_surprise
@@ -35,6 +35,8 @@ NEAREST = 3
 HANDICAP = 0.5
 """Part of a reference's excess error that is added to the distance to it."""
 ERROR_MEMORY = 0.95
+SUPPORT = 0.15
+"""Part of the surprise of other kinds of evidence that adds to a column's strongest: they move together, so far from all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class DistributionSettings:
 
     budget: float = 1 / 200
     """False alarms a clean partition may raise."""
-    effective_tests: float = 4000.0
+    effective_tests: float = 6000.0
     """Independent looks per partition that the threshold pays for: metrics of a wide table, and the search over references."""
     sensitivity: float = 1.0
     """Above 1 alarms sooner."""
@@ -95,15 +97,20 @@ class Scored:
         """Largest surprise over the threshold: 1.0 and above is an alarm."""
         if self.stale_since is not None:
             return 2.0
-        return float(self.surprise.max(initial=0.0)) / self.threshold
+        return float(self.by_owner().max(initial=0.0)) / self.threshold
+
+    def by_owner(self) -> Floats:
+        """Joint surprise of the table and of each column: its strongest evidence, and a part of that of other kinds."""
+        best = np.zeros((FAMILIES, len(self.layout.columns) + 1))
+        np.maximum.at(best, (self.layout.family, self.layout.owner), self.surprise)
+        best = -np.sort(-best, axis=0)
+        return np.asarray(best[0] + SUPPORT * best[1:3].sum(axis=0))
 
     def by_column(self) -> list[tuple[str, float]]:
-        """(column, largest surprise), most surprising first; the table's own metrics are under an empty name."""
-        best: dict[str, float] = {}
-        for (column, _), s in zip(self.layout.names, self.surprise, strict=True):
-            if s > best.get(column, 0.0):
-                best[column] = float(s)
-        return sorted(best.items(), key=lambda item: (-item[1], item[0]))
+        """(column, joint surprise), most surprising first; the table's own metrics are under an empty name."""
+        names = ("", *(name for name, _ in self.layout.columns))
+        ranked = zip(names, self.by_owner().tolist(), strict=True)
+        return sorted(((n, s) for n, s in ranked if s > 0), key=lambda item: (-item[1], item[0]))
 
 
 def score_profile(history: History, profile: Profile, settings: DistributionSettings) -> Scored:
@@ -166,7 +173,8 @@ def announced(history: History, settings: DistributionSettings) -> Floats:
 def _announcements(history: History, scored: Scored, moved: npt.NDArray[np.bool_], settings: DistributionSettings) -> Floats:
     """What this profile adds: fresh alarms, and earlier ones of columns that are still away."""
     now = np.zeros(len(moved))
-    np.maximum.at(now, scored.layout.owner, np.where(scored.surprise >= settings.threshold, scored.raw, 0.0))
+    told = (scored.by_owner() >= settings.threshold)[scored.layout.owner]
+    np.maximum.at(now, scored.layout.owner, np.where(told, scored.raw, 0.0))
     return np.where(moved, np.maximum(now, announced(history, settings)), 0.0)
 
 

@@ -19,7 +19,7 @@ TEXT_SHARES = ("empty", "number", "date", "upper", "lower", "trimmed", "digit_fi
 FIXED: dict[ColumnKind, tuple[str, ...]] = {
     ColumnKind.NUMBER: ("null", *NUMBER_SHARES, "nonfinite", "q05", "q95"),
     ColumnKind.TEXT: ("null", *TEXT_SHARES, "distinct", "length"),
-    ColumnKind.TIME: ("null", "midnight", "outside", "q05", "q95"),
+    ColumnKind.TIME: ("null", "midnight", "outside", "distinct_share", "q05", "q95"),
     ColumnKind.FLAG: ("null", "true"),
     ColumnKind.OTHER: ("null",),
 }
@@ -27,6 +27,7 @@ BLOCK_METRICS = ("ks", "hellinger", "quantile_ks")
 CATEGORY_METRICS = ("unseen", "categories", "category", "gain")
 DUPLICATES = "duplicates"
 TAILS = ("q05", "q95")
+FAMILIES = 4
 
 SHARE_FLOOR = 0.12
 """Cohen's h of the smallest relevant move: 0.4 % of rows from nothing, 6 points around one half."""
@@ -57,6 +58,8 @@ class Layout:
     is_linear: BoolArray
     is_tail: BoolArray
     """Over the fixed metrics: the 5th and 95th percentiles, which count only beyond everything accepted."""
+    family: npt.NDArray[np.int64]
+    """Kinds of evidence: shares, nulls, values in place, categories."""
     tails: tuple[tuple[int, str], ...]
     tail_blocks: dict[int, int]
 
@@ -66,6 +69,12 @@ class Layout:
         share = 2 * np.tan(np.minimum(moves, 2.9) / 2)
         bounded = np.where(self.is_ks, capped / (1 - capped), capped / np.sqrt(1 - capped * capped))
         return np.where(self.is_linear, moves, np.where(self.is_ks | self.is_hellinger, bounded, share))
+
+
+def _family(metric: str) -> int:
+    if metric in ("ks", "hellinger", "quantile_ks", "length", *TAILS):
+        return 1
+    return 2 if metric in (*CATEGORY_METRICS, "distinct") else 3 if metric == "null" else 0
 
 
 def columns_of(profile: Profile) -> tuple[Column, ...]:
@@ -90,6 +99,7 @@ def layout_of(columns: tuple[Column, ...]) -> Layout:
         floors=np.array([MAGNITUDE_FLOORS.get(m, FLOORS.get(m, SHARE_FLOOR)) for m in kinds]),
         is_ks=np.array([m in ("ks", "quantile_ks") for m in kinds]), is_hellinger=np.array([m in ("hellinger", "categories") for m in kinds]),
         is_linear=np.array([m in MAGNITUDE_FLOORS for m in kinds]), is_tail=np.array([m in TAILS for _, m in fixed]),
+        family=np.array([_family(m) for m in kinds]),
         tails=tuple((at, m) for at, (_, m) in enumerate(fixed) if m in TAILS),
         tail_blocks={at: blocks.index(owners[at] - 1) for at, (_, m) in enumerate(fixed) if m in TAILS},
     )  # fmt: skip

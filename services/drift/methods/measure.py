@@ -140,6 +140,6 @@ def _fixed(column: ColumnProfile, rows: int, unit: Unit) -> list[Row]:
     tails = [_quantile(column, nonnull, unit, level) for level in (0.05, 0.95)]
     if column.kind is ColumnKind.TIME:
         outside = _share(counts["outside"], nonnull) if "outside" in counts else MISSING
-        return [null, _share(counts.get("midnight", 0), nonnull), outside, *tails]
+        return [null, _share(counts.get("midnight", 0), nonnull), outside, _share(column.distinct or 0, nonnull), *tails]
     nonfinite = _share(nonnull - counts.get("finite", nonnull), nonnull)
     return [null, *(_share(counts.get(s, 0), nonnull) for s in NUMBER_SHARES), nonfinite, *tails]
