@@ -11,10 +11,10 @@ from typing import Any
 
 from bench.quality import report
 from bench.quality.cases import Bench, CaseResult, case_a, case_b, case_c
-from bench.quality.engine_runs import EngineRuns
 from bench.quality.peers import Stock
-from chalkandduster.local.emulator import EmulatorProcess
-from services.quality.domain.scan import SamplePolicy
+from bench.quality.platform_runs import PlatformRuns
+from chalkandduster.local.state import State
+from chalkandduster.local.suite import Suite
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     parser.add_argument("--only", default="a,b,c,d", help="cases to run, separated by commas")
     wanted = set(parser.parse_args().only.split(","))
-    results = _engine_cases(wanted)
+    results = _cases_beside_soda(wanted)
     document: dict[str, Any] = report.as_json(results)
     met = all(result.met for result in results)
     report.show(results)
@@ -37,16 +37,21 @@ def main() -> int:
     return 0 if met else 1
 
 
-def _engine_cases(wanted: set[str]) -> list[CaseResult]:
+def _cases_beside_soda(wanted: set[str]) -> list[CaseResult]:
     if not wanted & {"a", "b", "c"}:
         return []
     with tempfile.TemporaryDirectory(prefix="bench-quality-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
-        with EmulatorProcess(home / "emulator") as emulator, Stock(home / "soda") as stock, EngineRuns(emulator) as ours:
-            bench = Bench(emulator, stock, home / "soda", ours)
+        home.chmod(0o711)  # as root Postgres runs as nobody, who has to pass through
+        with (
+            Suite(State(home / "state"), 0, lambda line: None) as suite,
+            Stock(home / "soda") as stock,
+            PlatformRuns(suite, "wide") as ours,
+        ):
+            bench = Bench(suite.warehouse, stock, home / "soda", ours)
             results = [case(bench) for name, case in (("a", case_a), ("b", case_b)) if name in wanted]
             if "c" in wanted:
-                ours.keep(SamplePolicy(limit=10))
+                ours.keep(10)
                 results.append(case_c(bench))
             return results
 
