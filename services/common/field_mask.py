@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Message)
 
-# Not changed but used otherwise: `id` finds the resource, `etag` guards it.
-_KEYS = frozenset({"id", "etag"})
+# Not changed but used otherwise: `id` finds the resource, `etag` guards it, `request_id` made it.
+_KEYS = frozenset({"id", "etag", "request_id"})
 
 
 def resolve_paths(patch: Message, mask: FieldMask | None, allowed: Collection[str]) -> tuple[str, ...]:

@@ -109,7 +109,9 @@ def _body(verb: str) -> dict[str, Any] | None:
 
 
 def _tenants(suite: Suite, described: Described) -> None:
-    made = described.check(suite.admin.call("POST", "/tenants", {"name": "openapi", "quotas": {"max_datasets": 3}})).json()
+    body = {"name": "openapi", "quotas": {"max_datasets": 3}, "request_id": "openapi-1"}
+    made = described.check(suite.admin.call("POST", "/tenants", body)).json()
+    assert described.check(suite.admin.call("POST", "/tenants", body)).json() == made
     described.check(suite.admin.call("POST", "/tenants", {"name": "openapi"}))
     described.check(suite.admin.call("GET", "/tenants"))
     described.check(suite.admin.call("GET", f"/tenants/{made['id']}"))

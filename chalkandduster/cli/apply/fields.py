@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Field: TypeAlias = descriptor.FieldDescriptor | _message.FieldDescriptor
 
 # These find the resource, guard a change of it, or refer to another resource by its id: manifests use names.
-_NOT_IN_SPEC = frozenset({"id", "etag", "name", "connection_id", "dataset_id"})
+_NOT_IN_SPEC = frozenset({"id", "etag", "request_id", "name", "connection_id", "dataset_id"})
 
 
 def spec_fields(message: Message) -> dict[str, Field]:

@@ -34,6 +34,7 @@ class Connection(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     name: _builtins.str
@@ -44,6 +45,10 @@ class Connection(_message.Message):
     """What it is for, 0 to 1000 characters."""
     etag: _builtins.str
     """Changes with every change; see `Tenant.etag`."""
+    request_id: _builtins.str
+    """In a create over REST, whose body is the connection itself: `CreateConnectionRequest.request_id`, which wins when both are given.
+    Never returned; means nothing in an update.
+    """
     @_builtins.property
     def snowflake(self) -> Global___SnowflakeSettings:
         """A Snowflake account."""
@@ -71,13 +76,19 @@ class Connection(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "kind", b"kind", "postgres", b"postgres", "snowflake", b"snowflake", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "create_time", b"create_time", "kind", b"kind", "postgres", b"postgres", "request_id", b"request_id", "snowflake", b"snowflake", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "etag", b"etag", "id", b"id", "kind", b"kind", "name", b"name", "postgres", b"postgres", "snowflake", b"snowflake", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "create_time", b"create_time", "description", b"description", "etag", b"etag", "id", b"id", "kind", b"kind", "name", b"name", "postgres", b"postgres", "request_id", b"request_id", "snowflake", b"snowflake", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
     _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["snowflake", "postgres"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Connection: _TypeAlias = Connection  # noqa: Y015

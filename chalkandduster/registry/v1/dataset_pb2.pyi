@@ -63,6 +63,7 @@ class Dataset(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     CHECK_COUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     name: _builtins.str
@@ -91,6 +92,10 @@ class Dataset(_message.Message):
     """Changes with every change; see `Tenant.etag`."""
     check_count: _builtins.int
     """Number of checks declared in `checks_yaml`."""
+    request_id: _builtins.str
+    """In a create over REST, whose body is the dataset itself: `CreateDatasetRequest.request_id`, which wins when both are given.
+    Never returned; means nothing in an update.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels to filter and route by, at most 50 of 1 to 100 characters."""
@@ -131,12 +136,15 @@ class Dataset(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         check_count: _builtins.int = ...,
+        request_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "samples", b"samples", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "create_time", b"create_time", "request_id", b"request_id", "samples", b"samples", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_count", b"check_count", "checks_yaml", b"checks_yaml", "connection_id", b"connection_id", "create_time", b"create_time", "database", b"database", "description", b"description", "drift_yaml", b"drift_yaml", "etag", b"etag", "id", b"id", "name", b"name", "owner", b"owner", "samples", b"samples", "schema", b"schema", "table", b"table", "tags", b"tags", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "check_count", b"check_count", "checks_yaml", b"checks_yaml", "connection_id", b"connection_id", "create_time", b"create_time", "database", b"database", "description", b"description", "drift_yaml", b"drift_yaml", "etag", b"etag", "id", b"id", "name", b"name", "owner", b"owner", "request_id", b"request_id", "samples", b"samples", "schema", b"schema", "table", b"table", "tags", b"tags", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
 
 Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
 

@@ -28,7 +28,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chalkandduster/registry/v1/tenant.proto\x12\x1a\x63halkandduster.registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x03\n\x06Tenant\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12\x19\n\x04name\x18\x02 \x01(\tB\x05\xe2\x41\x02\x02\x05R\x04name\x12+\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x0b\x64isplayName\x12:\n\x06quotas\x18\x04 \x01(\x0b\x32\".chalkandduster.registry.v1.QuotasR\x06quotas\x12H\n\x05state\x18\x05 \x01(\x0e\x32(.chalkandduster.registry.v1.Tenant.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x41\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x1b\n\x04\x65tag\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\"9\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\r\n\tSUSPENDED\x10\x02\"\xb4\x01\n\x06Quotas\x12\x39\n\x13max_concurrent_runs\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x11maxConcurrentRuns\x12.\n\x0cmax_datasets\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x0bmaxDatasets\x12?\n\x16max_checks_per_dataset\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00R\x13maxChecksPerDataset\"\xd8\x02\n\x13\x43reateTenantRequest\x12\x83\x02\n\x06tenant\x18\x01 \x01(\x0b\x32\".chalkandduster.registry.v1.TenantB\xc6\x01\xe2\x41\x01\x02\xbaH\xbe\x01\xba\x01\xb7\x01\n\x0btenant.name\x12pname must be 1 to 63 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen\x1a\x36this.name.matches(\'^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\')\xc8\x01\x01R\x06tenant\x12;\n\nrequest_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$R\trequestId\"0\n\x10GetTenantRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\"\x81\x01\n\x12ListTenantsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x1c\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\"{\n\x13ListTenantsResponse\x12<\n\x07tenants\x18\x01 \x03(\x0b\x32\".chalkandduster.registry.v1.TenantR\x07tenants\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x02\n\x13UpdateTenantRequest\x12\xb0\x01\n\x06tenant\x18\x01 \x01(\x0b\x32\".chalkandduster.registry.v1.TenantBt\xe2\x41\x01\x02\xbaHm\xba\x01g\n\ttenant.id\x12\x11id must be a UUID\x1aGthis.id.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\xc8\x01\x01R\x06tenant\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"P\n\x13\x44\x65leteTenantRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\x12\x1b\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tagb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chalkandduster/registry/v1/tenant.proto\x12\x1a\x63halkandduster.registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n\x06Tenant\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12\x19\n\x04name\x18\x02 \x01(\tB\x05\xe2\x41\x02\x02\x05R\x04name\x12+\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x0b\x64isplayName\x12:\n\x06quotas\x18\x04 \x01(\x0b\x32\".chalkandduster.registry.v1.QuotasR\x06quotas\x12H\n\x05state\x18\x05 \x01(\x0e\x32(.chalkandduster.registry.v1.Tenant.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x41\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x1b\n\x04\x65tag\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x44\n\nrequest_id\x18\t \x01(\tB \xe2\x41\x01\x04\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$H\x00R\trequestId\x88\x01\x01\"9\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\r\n\tSUSPENDED\x10\x02\x42\r\n\x0b_request_id\"\xb4\x01\n\x06Quotas\x12\x39\n\x13max_concurrent_runs\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x11maxConcurrentRuns\x12.\n\x0cmax_datasets\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x0bmaxDatasets\x12?\n\x16max_checks_per_dataset\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00R\x13maxChecksPerDataset\"\xd8\x02\n\x13\x43reateTenantRequest\x12\x83\x02\n\x06tenant\x18\x01 \x01(\x0b\x32\".chalkandduster.registry.v1.TenantB\xc6\x01\xe2\x41\x01\x02\xbaH\xbe\x01\xba\x01\xb7\x01\n\x0btenant.name\x12pname must be 1 to 63 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen\x1a\x36this.name.matches(\'^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\')\xc8\x01\x01R\x06tenant\x12;\n\nrequest_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$R\trequestId\"0\n\x10GetTenantRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\"\x81\x01\n\x12ListTenantsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x1c\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\"{\n\x13ListTenantsResponse\x12<\n\x07tenants\x18\x01 \x03(\x0b\x32\".chalkandduster.registry.v1.TenantR\x07tenants\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x02\n\x13UpdateTenantRequest\x12\xb0\x01\n\x06tenant\x18\x01 \x01(\x0b\x32\".chalkandduster.registry.v1.TenantBt\xe2\x41\x01\x02\xbaHm\xba\x01g\n\ttenant.id\x12\x11id must be a UUID\x1aGthis.id.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\xc8\x01\x01R\x06tenant\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"P\n\x13\x44\x65leteTenantRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\x02id\x12\x1b\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tagb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANT'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_TENANT'].fields_by_name['etag']._loaded_options = None
   _globals['_TENANT'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_TENANT'].fields_by_name['request_id']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['request_id']._serialized_options = b'\342A\001\004\272H\031r\0272\025^[A-Za-z0-9_-]{0,64}$'
   _globals['_QUOTAS'].fields_by_name['max_concurrent_runs']._loaded_options = None
   _globals['_QUOTAS'].fields_by_name['max_concurrent_runs']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_QUOTAS'].fields_by_name['max_datasets']._loaded_options = None
@@ -74,21 +76,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETETENANTREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_DELETETENANTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_TENANT']._serialized_start=201
-  _globals['_TENANT']._serialized_end=659
-  _globals['_TENANT_STATE']._serialized_start=602
-  _globals['_TENANT_STATE']._serialized_end=659
-  _globals['_QUOTAS']._serialized_start=662
-  _globals['_QUOTAS']._serialized_end=842
-  _globals['_CREATETENANTREQUEST']._serialized_start=845
-  _globals['_CREATETENANTREQUEST']._serialized_end=1189
-  _globals['_GETTENANTREQUEST']._serialized_start=1191
-  _globals['_GETTENANTREQUEST']._serialized_end=1239
-  _globals['_LISTTENANTSREQUEST']._serialized_start=1242
-  _globals['_LISTTENANTSREQUEST']._serialized_end=1371
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=1373
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=1496
-  _globals['_UPDATETENANTREQUEST']._serialized_start=1499
-  _globals['_UPDATETENANTREQUEST']._serialized_end=1760
-  _globals['_DELETETENANTREQUEST']._serialized_start=1762
-  _globals['_DELETETENANTREQUEST']._serialized_end=1842
+  _globals['_TENANT']._serialized_end=744
+  _globals['_TENANT_STATE']._serialized_start=672
+  _globals['_TENANT_STATE']._serialized_end=729
+  _globals['_QUOTAS']._serialized_start=747
+  _globals['_QUOTAS']._serialized_end=927
+  _globals['_CREATETENANTREQUEST']._serialized_start=930
+  _globals['_CREATETENANTREQUEST']._serialized_end=1274
+  _globals['_GETTENANTREQUEST']._serialized_start=1276
+  _globals['_GETTENANTREQUEST']._serialized_end=1324
+  _globals['_LISTTENANTSREQUEST']._serialized_start=1327
+  _globals['_LISTTENANTSREQUEST']._serialized_end=1456
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=1458
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=1581
+  _globals['_UPDATETENANTREQUEST']._serialized_start=1584
+  _globals['_UPDATETENANTREQUEST']._serialized_end=1845
+  _globals['_DELETETENANTREQUEST']._serialized_start=1847
+  _globals['_DELETETENANTREQUEST']._serialized_end=1927
 # @@protoc_insertion_point(module_scope)

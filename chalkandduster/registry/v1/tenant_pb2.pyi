@@ -58,6 +58,7 @@ class Tenant(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     name: _builtins.str
@@ -71,6 +72,10 @@ class Tenant(_message.Message):
     etag: _builtins.str
     """Changes with every change. Send it back with an update or delete to be refused (`ETAG_MISMATCH`) when somebody
     else was faster; leave it empty to overwrite.
+    """
+    request_id: _builtins.str
+    """In a create over REST, whose body is the tenant itself: `CreateTenantRequest.request_id`, which wins when both are given.
+    Never returned; means nothing in an update.
     """
     @_builtins.property
     def quotas(self) -> Global___Quotas:
@@ -95,12 +100,15 @@ class Tenant(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "quotas", b"quotas", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "create_time", b"create_time", "quotas", b"quotas", "request_id", b"request_id", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "id", b"id", "name", b"name", "quotas", b"quotas", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_id", b"_request_id", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "id", b"id", "name", b"name", "quotas", b"quotas", "request_id", b"request_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
 
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
 

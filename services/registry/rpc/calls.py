@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 
+from chalkandduster.registry.v1.connection_pb2 import Connection
+from chalkandduster.registry.v1.dataset_pb2 import Dataset
+from chalkandduster.registry.v1.tenant_pb2 import Tenant
 from services.common.context import current_call
 from services.common.ids import parse_uuid
 from services.registry.domain.caller import Caller
@@ -35,8 +38,11 @@ def canonical_id(text: str) -> str:
     return parse_uuid(text) or text
 
 
-def request_key(request_id: str, resource: Message) -> RequestKey | None:
-    """What makes the create of `resource` safe to repeat; None without a `request_id`."""
-    if not request_id:
+def request_key(request_id: str, resource: Tenant | Connection | Dataset) -> RequestKey | None:
+    """What makes the create of `resource` safe to repeat; None without a `request_id`, in the request or in the resource."""
+    wanted = request_id or resource.request_id
+    if not wanted:
         return None
-    return RequestKey(request_id, hashlib.sha256(resource.SerializeToString(deterministic=True)).digest())
+    content = copy.deepcopy(resource)
+    content.ClearField("request_id")
+    return RequestKey(wanted, hashlib.sha256(content.SerializeToString(deterministic=True)).digest())

@@ -354,3 +354,19 @@ def _superuser(registry: Registry) -> Any:
     from tests.integration.registry.test_storage import session
 
     return session(registry.database.url("postgres"))
+
+
+async def test_the_body_of_a_rest_create_may_hold_the_request_id(registry: Registry, admin: Metadata) -> None:
+    draft = postgres_connection("twice")
+    with_id = postgres_connection("twice")
+    with_id.request_id = "once-only"
+    made = await create(registry, admin, with_id)
+    assert not made.HasField("request_id")
+    assert await create(registry, admin, with_id) == made
+    assert await create(registry, admin, draft, "once-only") == made, "it is the same id, wherever it is written"
+    other = postgres_connection("other")
+    other.request_id = "once-only"
+    assert (await refused(create(registry, admin, other))).reason == "REQUEST_ID_REUSED"
+    with_id.id, with_id.description = made.id, "changed"
+    with_id.ClearField("postgres")
+    assert (await update(registry, admin, with_id)).description == "changed"
