@@ -22,6 +22,9 @@ from tests.support.databases import Database, Databases, TestServer
 from tests.support.tokens import TokenIssuer
 from tests.support.warehouse import USERS, Warehouse
 
+# gRPC's fork handlers start threads in a forked child, which may then not enter the user namespace that Postgres needs under root.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 _UNIT = Path(__file__).parent / "unit"
 _LOOPBACK = ["127.0.0.1", "::1"]
 
