@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from services.quality.domain.scan import CheckVerdict
@@ -47,12 +47,12 @@ class _Judgement:
 
     def by_number(self, value: object, failed_rows: int | None = None) -> Finding:
         if value is None:
-            return not_evaluated(f"{self.label} has no value: there are no rows to compute it from.")
+            return not_evaluated(f"{self.label} has no value: the rows looked at hold none to compute it from.")
         if isinstance(value, float) and not math.isfinite(value):
             return not_evaluated(f"{self.label} is {value}, which no threshold can judge.")
         measured = number(value)
         if measured is None:
-            return error(f"{self.label} gives `{shown(value)}`, which is not a number{self._format_hint()}.")
+            return error(f"{self.label} gives {_kind(value)}, which is not a number{self._format_hint()}.")
         return judged(self.cfg, measured, self.label, self.item.parsed.threshold, failed_rows)
 
     def _format_hint(self) -> str:
@@ -73,7 +73,7 @@ def _metric(judgement: _Judgement) -> Finding:
 def _change(judgement: _Judgement) -> Finding:
     value = number(judgement.only_metric().value)
     if value is None:
-        return not_evaluated(f"{judgement.label} has no value: there are no rows to compute it from.")
+        return not_evaluated(f"{judgement.label} has no value: the rows looked at hold none to compute it from.")
     earlier = judgement.history.aggregate(judgement.item, judgement.cfg.change_over_time_cfg)
     if earlier is None:
         return not_evaluated("There is no earlier measurement to compare with yet; this one is kept as history.")
@@ -112,7 +112,12 @@ def _freshness_problem(judgement: _Judgement) -> str:
     if judgement.check.data_source_scan.scan.get_variable(variable) is None:
         return f"Variable `{variable}` is not declared, so freshness has no time to compare with."
     value = judgement.only_metric().value
-    return f"Freshness needs a date or time column and a time in ISO 8601; the newest {judgement.cfg.column_name} is `{shown(value)}`."
+    return f"Freshness needs a date or time column and a time in ISO 8601; {judgement.cfg.column_name} holds {_kind(value)}."
+
+
+def _kind(value: object) -> str:
+    """What a value is, without showing it: it stands in a row, and rows are only shown where the dataset allows it."""
+    return "a text" if isinstance(value, str) else "a date or time" if isinstance(value, date | time) else f"a {type(value).__name__}"
 
 
 def _age(age: timedelta) -> str:

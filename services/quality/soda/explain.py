@@ -25,6 +25,13 @@ _NOISE = re.compile(
     r"^(?:\d{6} \([0-9A-Z]{5}\): )?(?:[0-9a-f-]{36}: )?(?:SQL compilation error:)?\s*(?:error line \d+ at position \d+)?\s*", re.IGNORECASE
 )
 
+_DATA = re.compile(
+    r"(?P<what>invalid input (?:syntax|value) for [\w ]+:|value|convert string|date/time field value out of range:)"
+    r"""\s+(?:"[^"]*"|'(?:[^']|'')*')""",
+    re.IGNORECASE,
+)
+"""A value of a row in a message about a conversion. Rows are only shown where the dataset's sample policy allows it."""
+
 
 class Explainer:
     """Words failures of one scan; asks the warehouse for the names that do exist, once per table."""
@@ -49,7 +56,7 @@ class Explainer:
             return self._missing_table(tables[0])
         if _is_ours(failure.message):
             return failure.message
-        text = _NOISE.sub("", failure.message).strip()[:400].rstrip(".")
+        text = _DATA.sub(r"\g<what> …", _NOISE.sub("", failure.message)).strip()[:400].rstrip(".")
         return f"The warehouse refused the statement: {text}."
 
     def _missing_of_several(self, columns: Sequence[tuple[str, str]]) -> str:

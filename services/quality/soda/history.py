@@ -82,10 +82,14 @@ def uses_history(item: Prepared) -> bool:
 def history_key(item: Prepared) -> str:
     """The name of a metric in history: it outlives changes of thresholds, names and variables, not of what is measured."""
     declared = item.declared
-    text = re.sub(r"^change (?:.*? )?for ", "", declared.text)
-    metric = re.match(r"[\w$ ]+(?:\([^)]*\))?", text)
+    metric = re.match(r"change (?:.*? )?for ([\w$]+(?:\([^)]*\))?)", declared.text)
     config = plain(declared.config)
     shape = {key: value for key, value in config.items() if key not in _NOT_IDENTITY} if isinstance(config, dict) else {}
     place = f"{item.table}[{declared.partition}]" if declared.partition else item.table
     digest = blake2b(dump(shape).encode("utf-8", "replace"), digest_size=8).hexdigest() if shape else "plain"
-    return f"{place.casefold()}:{(metric.group(0) if metric else text).strip().casefold()}:{digest}"[:400]
+    return f"{_folded(place)}:{_folded(metric.group(1) if metric else declared.text)}:{digest}"[:400]
+
+
+def _folded(name: str) -> str:
+    """The name without case, unless quotes say that its case matters."""
+    return name.strip() if '"' in name else name.strip().casefold()

@@ -19,6 +19,9 @@ from services.quality.soda.tasks import duplicate_condition, reference_condition
 MAX_VALUE = 200
 """Characters kept of one value."""
 
+_RESHAPING = (exp.Pivot, exp.UDTF, exp.MatchRecognize)
+"""What makes columns of its own in a FROM (UNPIVOT, FLATTEN, UNNEST, VALUES): the values of any column can stand in them."""
+
 Columns = Callable[[str], Sequence[str]]
 """The stored column names of a table named in a check."""
 
@@ -79,7 +82,7 @@ def _query_fields(query: str, excluded: frozenset[str], names: Names, columns: C
     except (SqlglotError, RecursionError):
         return ""
     simple = isinstance(tree, exp.Select) and not tree.args.get("with_") and not tree.args.get("with")
-    if not simple or len(list(tree.find_all(exp.Select))) != 1:
+    if not simple or len(list(tree.find_all(exp.Select))) != 1 or tree.find(*_RESHAPING):
         return ""
     tables = list(tree.find_all(exp.Table))
     if len(tables) == 1 and len(tree.expressions) == 1 and tree.expressions[0].sql() == "*" and not tables[0].args.get("alias"):

@@ -164,8 +164,8 @@ class _Reader:
         names = [str(pattern).strip() for pattern in patterns]
         each = EachDataset(
             alias=alias,
-            includes=tuple(name.removeprefix("include ").strip() for name in names if not name.startswith("exclude ")),
-            excludes=tuple(name.removeprefix("exclude ").strip() for name in names if name.startswith("exclude ")),
+            includes=tuple(name.removeprefix("include ").strip(' "') for name in names if not name.startswith("exclude ")),
+            excludes=tuple(name.removeprefix("exclude ").strip(' "') for name in names if name.startswith("exclude ")),
         )
         at = content.positions.get("checks", position)
         self.checks(Scope.EACH, "${" + alias + "}", "", at, content.get("checks"), each)

@@ -188,4 +188,4 @@ def _number(rows: Rows) -> object:
     try:
         return float(str(value))
     except ValueError:
-        raise StatementFailed("sql", f"The query of a metric must give one number, but it gave `{str(value)[:60]}`.") from None
+        raise StatementFailed("sql", "The query of a metric must give one number, but it gave something else.") from None

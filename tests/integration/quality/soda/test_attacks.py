@@ -276,6 +276,8 @@ async def test_values_are_literals_whatever_is_in_them(value: str, either_shop: 
         ("SELECT OBJECT_CONSTRUCT(*) AS x FROM customers", True),
         ("SELECT 'a' AS a, 1 AS b UNION ALL SELECT email, id FROM customers", True),
         ("SELECT a.* FROM customers a JOIN customers b ON a.id = b.id", True),
+        ("SELECT val FROM customers UNPIVOT(val FOR name IN (email, country))", True),
+        ("SELECT value FROM customers, LATERAL FLATTEN(input => ARRAY_CONSTRUCT(email))", True),
         ("SELECT id, country FROM customers", False),
     ],
 )
@@ -285,6 +287,25 @@ async def test_excluded_columns_do_not_come_back_under_another_name(shop: Scanne
     assert result.verdict is CheckVerdict.FAIL
     assert "example.com" not in repr(result.samples)
     assert (result.samples is None) == leaks
+
+
+async def test_excluded_columns_do_not_come_back_as_rows_of_an_array(postgres_shop: Scanner) -> None:
+    policy = SamplePolicy(limit=5, excluded_columns=("email",))
+    result = await postgres_shop.one("failed rows:\n  fail query: SELECT a FROM customers, unnest(ARRAY[email]) a", samples=policy)
+    assert (result.verdict, result.samples) == (CheckVerdict.FAIL, None)
+
+
+@pytest.mark.parametrize("check", ["max(email) > 0", "own > 0:\n  own query: SELECT MAX(email) FROM customers"])
+async def test_messages_hold_no_values_of_rows(either_shop: Scanner, check: str) -> None:
+    result = await either_shop.one(check)
+    assert result.verdict is CheckVerdict.ERROR
+    assert "example.com" not in repr(result)
+
+
+async def test_messages_of_the_warehouse_hold_no_values_of_rows(either_shop: Scanner) -> None:
+    result = await either_shop.one("failed rows:\n  fail condition: CAST(email AS INTEGER) = 1")
+    assert result.verdict is CheckVerdict.ERROR
+    assert "example" not in result.message
 
 
 _STEPS = [f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n" for before, after in zip("abcdefgh", "bcdefghi", strict=True)]

@@ -227,6 +227,15 @@ async def test_change_over_time_compares_with_kept_history(shop: Scanner, wareho
     assert second[5].message == "added groups: c; deleted groups: a."
 
 
+@pytest.mark.parametrize("later", ["between -20 and +50", "not between 5 and 9", "< 50%", "> -3"])
+async def test_history_outlives_a_change_of_the_threshold(shop: Scanner, later: str) -> None:
+    history = KeptHistory()
+    scanner = replace(shop, history=history)
+    history.keep(await scanner.outcome("checks for orders:\n  - change for row_count < 5\n", data_time=SHOP_TIME - timedelta(days=1)))
+    result = await scanner.one(f"change for row_count {later}", table="orders")
+    assert (result.verdict, result.measured_value) == (PASS, 0)
+
+
 async def test_rows_are_compared_across_connections(shop: Scanner, postgres_shop: Scanner) -> None:
     others = {"lake": postgres_shop.connection}
     result = await shop.one("row_count same as orders in lake", other_sources=others)

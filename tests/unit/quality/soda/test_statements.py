@@ -113,6 +113,20 @@ def test_one_bad_expression_fails_alone(bad: int, named: bool) -> None:
     assert len(pool.session.sent) <= (5 if named else 9)
 
 
+def test_a_slow_query_is_waited_for_twice_and_no_more() -> None:
+    def answer(sql: str) -> list[tuple[object, ...]]:
+        if "slow" in sql:
+            raise StatementFailed("timeout", "too slow")
+        return columns_of(sql)
+
+    slow = Count("(SELECT * FROM slow) FAILED_ROWS", Metric("n"))
+    quick = [_aggregates(name, table=name) for name in "abcdefgh"]
+    runner, pool = _run(answer, Work([*quick[:4], slow, *quick[4:]], []))
+    assert sum("slow" in sql for sql in pool.session.sent) == 2
+    assert list(runner.measured.failures) == [id(slow.metric)]
+    assert all(part.metrics()[0].value is not None for part in quick)
+
+
 def test_an_expression_that_adds_a_column_does_not_shift_its_neighbours() -> None:
     def answer(sql: str) -> list[tuple[object, ...]]:
         row = columns_of(sql)[0]

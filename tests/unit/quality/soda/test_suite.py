@@ -101,7 +101,7 @@ def test_table_names_of_every_shape_are_read(table: str) -> None:
 
 
 def test_for_each_dataset_keeps_its_patterns() -> None:
-    each = _suite("for each dataset T:\n  datasets: [a%, include b, exclude c]\n  checks:\n    - a > 1\n").declarations[0]
+    each = _suite("for each dataset T:\n  datasets: [a%, 'include \"b\"', exclude c]\n  checks:\n    - a > 1\n").declarations[0]
     assert each.scope is Scope.EACH
     assert each.each is not None
     assert (each.each.alias, each.each.includes, each.each.excludes) == ("T", ("a%", "b"), ("c",))
