@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -71,9 +72,16 @@ class Parts:
     """What the service is made of, put together from its settings."""
 
     def __init__(
-        self, settings: DriftSettings, database: Database, registry: ServiceClient, warehouses: OpenWarehouses, engine: Engine
+        self,
+        settings: DriftSettings,
+        database: Database,
+        registry: ServiceClient,
+        warehouses: OpenWarehouses,
+        engine: Engine,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self.settings = settings
+        self.now = clock
         self.engine = engine
         self.registry = RegistryClient(registry)
         self.trail = RegistryAuditTrail(registry)
@@ -88,28 +96,28 @@ class Parts:
         self.housekeeping = PostgresHousekeeping(database)
         egress = ConnectionEgress(EgressPolicy(settings.egress_allow_loopback, settings.egress_allow_private))
         self.look = LookAtTable(egress, warehouses, self.watches, settings.drift_statement_seconds)
-        self.judge = JudgeProfiles(self.engine, new_id, now)
+        self.judge = JudgeProfiles(self.engine, new_id, self.now)
 
     def use_cases(self) -> UseCases:
         """What callers can ask for."""
-        history = AwaitHistory(self.watches, self.backfills, self.settings.backfill_patience_seconds, now, new_id)
-        change = ChangeBaseline(self.watches, self.profiles, self.registry, now)
+        history = AwaitHistory(self.watches, self.backfills, self.settings.backfill_patience_seconds, self.now, new_id)
+        change = ChangeBaseline(self.watches, self.profiles, self.registry, self.now)
         get_baseline = GetBaseline(self.baselines, self.watches, self.profiles)
         return UseCases(
             evaluate_dataset=EvaluateDataset(
-                self.registry, self.look, history, self.judge, self.watches, self.profiles, self.baselines, now, new_id
+                self.registry, self.look, history, self.judge, self.watches, self.profiles, self.baselines, self.now, new_id
             ),
             list_drifts=ListDrifts(self.findings, self.registry),
             get_drift=GetDrift(self.findings),
-            judge_drift=JudgeDrift(self.findings, self.watches, self.registry, self.engine, now),
+            judge_drift=JudgeDrift(self.findings, self.watches, self.registry, self.engine, self.now),
             list_profiles=ListProfiles(self.profiles, self.registry),
             get_profile=GetProfile(self.profiles),
             get_baseline=get_baseline,
-            accept_baseline=AcceptBaseline(change, self.profiles, self.registry, self.engine, now),
+            accept_baseline=AcceptBaseline(change, self.profiles, self.registry, self.engine, self.now),
             rollback_baseline=RollbackBaseline(change, self.baselines),
             list_baselines=ListBaselines(self.baselines, self.registry),
             diff_baselines=DiffBaselines(get_baseline),
-            start_backfill=StartBackfill(self.backfills, self.registry, now, new_id),
+            start_backfill=StartBackfill(self.backfills, self.registry, self.now, new_id),
             get_backfill=GetBackfill(self.backfills),
             cancel_backfill=CancelBackfill(self.backfills),
             validate_settings=ValidateSettings(),
@@ -118,10 +126,10 @@ class Parts:
     def background(self) -> Sequence[Background]:
         """All that runs beside the calls."""
         settings = self.settings
-        rebuild = RebuildHistory(self.engine, self.judge, self.watches, self.profiles, self.findings, self.baselines, now)
-        run = RunBackfill(self.registry, self.look, self.judge, rebuild, self.watches, self.profiles, self.queue, now, new_id)
+        rebuild = RebuildHistory(self.engine, self.judge, self.watches, self.profiles, self.findings, self.baselines, self.now)
+        run = RunBackfill(self.registry, self.look, self.judge, rebuild, self.watches, self.profiles, self.queue, self.now, new_id)
         work = WorkBackfills(self.queue, run, settings.backfill_lease_seconds)
-        prune = PruneHistory(self.housekeeping, now, settings.profile_retention_days, settings.finding_retention_days)
+        prune = PruneHistory(self.housekeeping, self.now, settings.profile_retention_days, settings.finding_retention_days)
         relay = RelayAuditEvents(self.outbox, self.trail)
         return [
             self.audit.run,

@@ -40,7 +40,7 @@ def shifted(start: datetime, grain: Grain, count: int) -> datetime:
         months = start.year * 12 + start.month - 1 + count
         return start.replace(year=months // 12, month=months % 12 + 1)
     except (OverflowError, ValueError):
-        return datetime.max if count > 0 else datetime.min
+        return datetime.max if count > 0 else datetime.min  # noqa: DTZ901 -- local times have no offset here
 
 
 def periods_between(first: datetime, end: datetime, grain: Grain) -> Iterator[datetime]:
