@@ -28,3 +28,9 @@ def test_what_use_cases_need_of_the_kit_brings_no_transport_and_no_driver() -> N
     result = subprocess.run([sys.executable, "-c", PROGRAM, *PURE], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {name.partition(".")[0] for name in result.stdout.strip("[]\n").replace("'", "").split(", ")}
     assert loaded & {"grpc", "google", "asyncpg", "opentelemetry", "protovalidate", "soda"} == set()
+
+
+def test_services_start_and_migrate_without_the_snowflake_connector() -> None:
+    program = "import services.registry.main, services.quality.main, sys; print('snowflake.connector' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "False", "it takes longer to import than all the rest of the registry"
