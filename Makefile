@@ -9,6 +9,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 TESTS ?= tests
+# Test processes side by side; a file's tests stay together.
+JOBS ?= 2
 # Where `make bench-drift` finds the labelled data, and which split of it is judged.
 DATA ?= ../shared/data/drift_bench
 SPLIT ?= dev
@@ -39,7 +41,7 @@ up: $(STAMP) ## Run the suite on the standard ports (gateway 8000) until Ctrl-C
 
 .PHONY: test
 test: $(STAMP) ## Run all tests (TESTS=tests/unit for a part)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure quality runs against soda scan, warm Soda and the raw SQL; writes bench/out/quality.json

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from services.common.sealing import KeyFileError, KeyRing, SealedSecret, Sealer, SealingError
 
 A, B = "tenant-a", "tenant-b"
-K1, K2 = os.urandom(32), os.urandom(32)
+# Fixed, because they stand in the ids of tests, which must be the same in every process.
+K1, K2 = bytes(range(32)), bytes(range(32, 64))
 SEALER = Sealer(KeyRing("k1", {"k1": K1}))
 SECRET = "pässword".encode()
 
