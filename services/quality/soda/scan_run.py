@@ -29,6 +29,8 @@ from services.quality.soda.tasks import COLUMN_CAP, collect
 
 MAX_TABLES = 10_000
 MAX_QUERY_SHOWN = 8_000
+_EXTRA_SECONDS = 20.0
+"""How long one statement may take that fetches failed rows, or the names for a message."""
 _SAMPLE_BUDGET = 4_000_000
 """Characters of failed rows kept by one scan, over all checks."""
 
@@ -76,6 +78,8 @@ class _Scan:
         preparation = Preparation(scan, suite, values, self._names, list(self._pools.others))
         items = [item for declared in suite.declarations for item in preparation.prepare(declared, self._each_tables(suite))]
         self._measure(scan, items)
+        # The verdicts are known: what follows only adds rows and hints, and may not use up the scan's time.
+        self._limits.statement_seconds = min(self._limits.statement_seconds, _EXTRA_SECONDS)
         checks = tuple(self._result(item) for item in items)
         return ScanOutcome(checks, self._history.kept(), self._limits.statements, self._limits.warehouse_seconds)
 
@@ -185,6 +189,10 @@ class _Scan:
             sql = sample_sql(item, policy, self._names, self.columns)
             rows = self._runner.rows(self._pools.own, sql, sample_limit(item, policy)) if sql else None
         except StatementFailed:
+            return None
+        except WarehouseLost:
+            # Rows too large to fetch end a session too; verdicts that are measured are not given up for them.
+            self._sample_room = 0
             return None
         kept = failed_rows(rows, policy.excluded_columns) if rows else None
         self._sample_room -= sum(len(value or "") for row in kept.rows for value in row) if kept else 0
