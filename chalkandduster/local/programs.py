@@ -29,14 +29,18 @@ class Service:
     port: int
     metrics_port: int
     command: Sequence[str] = ()
-    """Without the word `serve` or `migrate` at its end; empty: `python -m services.<name>.main`."""
+    """Without the word `serve` or `migrate` at its end; empty: the service itself."""
 
     @property
     def keeps_data(self) -> bool:
         return self.name in roles.SERVICES_WITH_DATA
 
     def arguments(self, word: str) -> list[str]:
-        return [*(self.command or (sys.executable, "-m", f"services.{self.name}.main")), word]
+        if self.command:
+            return [*self.command, word]
+        if word == "migrate":  # alone, without the seconds that the imports of a whole service take
+            return [sys.executable, "-m", "services.common.migrate", self.name]
+        return [sys.executable, "-m", f"services.{self.name}.main", word]
 
 
 def found_services() -> list[str]:

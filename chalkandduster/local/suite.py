@@ -102,8 +102,8 @@ class Suite:
         warehouse = self.supervisor.launch([self._warehouse_child()])
         self._start_postgres()
         self._migrate()
-        self.supervisor.wait(warehouse)
         self.supervisor.start([self._service_child(service) for service in self.services])
+        self.supervisor.wait(warehouse)
         self.supervisor.start([envoy.child(self.state, self.services, self.ports.gateway, self.ports.gateway_admin)])
         self._phase = "RUNNING"
         self._publish()

@@ -25,16 +25,14 @@ def environment(settings: RegistrySettings, database: Database) -> dict[str, str
     return os.environ | {f"CHALKANDDUSTER_{name.upper()}": str(value) for name, value in given.items()}
 
 
-async def start(command: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.registry.main", command, env=environment, stderr=asyncio.subprocess.PIPE
-    )
+async def start(command: str, environment: dict[str, str], module: str = "services.registry.main") -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, command, env=environment, stderr=asyncio.subprocess.PIPE)
 
 
 async def test_process_migrates_serves_and_ends_well_when_told(database: Database, tmp_path: Path, free_port: Callable[[], int]) -> None:
     settings = registry_settings(database, tmp_path, free_port(), 1, SigningKey.generate(), SigningKey.generate(), {})
     variables = environment(settings, database)
-    starters = [await start("migrate", variables) for _ in range(2)]
+    starters = [await start("migrate", variables), await start("registry", variables, "services.common.migrate")]
     for starter in starters:
         _, errors = await starter.communicate()
         assert starter.returncode == 0, errors.decode()
@@ -56,3 +54,11 @@ async def test_missing_setting_is_named(tmp_path: Path) -> None:
     _, errors = await started.communicate()
     assert started.returncode == 2
     assert "CHALKANDDUSTER_QUALITY_ADDRESS is missing" in errors.decode()
+
+
+async def test_migrations_alone_name_what_they_miss() -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("CHALKANDDUSTER_")}
+    for word, code, said in (("registry", 1, "CHALKANDDUSTER_MIGRATION_DATABASE_URL is missing"), ("nothing", 64, "usage:")):
+        started = await start(word, bare, "services.common.migrate")
+        _, errors = await started.communicate()
+        assert (started.returncode, said in errors.decode()) == (code, True)
