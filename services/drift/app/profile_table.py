@@ -21,8 +21,6 @@ from services.drift.profiling.plan import ProfilePlan
 from services.drift.profiling.statements import Statement, build_statements
 
 _log = logging.getLogger(__name__)
-# A statement that one odd column spoils is asked again in parts, so that its neighbours are measured.
-_SMALLER = (8, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +67,54 @@ class ProfileTable:
         return parse_label(str(rows[0][0])), parse_label(str(rows[0][1]))
 
     async def _profiles(self, plan: ProfilePlan) -> list[Profile]:
-        answers: list[tuple[Statement, Sequence[Row] | None]] = []
-        for statement in build_statements(plan, self._dialect):
-            answers += await self._answers(plan, statement, _SMALLER)
-        return decode_profiles(plan, answers)
+        """By one run of all statements; when the warehouse refuses one, by a second run without the columns that spoil it."""
+        answers, refused = await self._answers(plan)
+        if not refused:
+            return decode_profiles(plan, answers)
+        spoilt = await self._spoilt(plan, refused)
+        kept = tuple(column for at, column in enumerate(plan.columns) if at not in spoilt)
+        plan_without = replace(plan, columns=kept)
+        answers, _ = await self._answers(plan_without)
+        names = tuple(plan.columns[at].name for at in sorted(spoilt))
+        return [
+            replace(profile, complete=False, missing=(*profile.missing, *names)) if names else profile
+            for profile in decode_profiles(plan_without, answers)
+        ]
 
-    async def _answers(
-        self, plan: ProfilePlan, statement: Statement, smaller: Sequence[int]
-    ) -> list[tuple[Statement, Sequence[Row] | None]]:
+    async def _answers(self, plan: ProfilePlan) -> tuple[list[tuple[Statement, Sequence[Row] | None]], set[int]]:
+        """The answers of all statements, and the columns of those that the warehouse refused."""
+        answers: list[tuple[Statement, Sequence[Row] | None]] = []
+        refused: set[int] = set()
+        for statement in build_statements(plan, self._dialect):
+            rows: Sequence[Row] | None = None
+            try:
+                rows = await self._session.query(statement.sql, self._seconds_left())
+            except StatementTimedOut as error:
+                self._troubles.append(error.message)
+            except WarehouseRefusedStatement as error:
+                self._troubles.append(error.message)
+                refused |= set(statement.columns)
+            answers.append((statement, rows))
+        return answers, refused
+
+    async def _spoilt(self, plan: ProfilePlan, suspects: set[int]) -> set[int]:
+        """Those of the columns that the warehouse refuses to measure, found by halves: one odd column erases no neighbour."""
+        if not suspects or await self._is_measurable(plan, suspects):
+            return set()
+        if len(suspects) == 1:
+            return suspects
+        ordered = sorted(suspects)
+        half = len(ordered) // 2
+        return await self._spoilt(plan, set(ordered[:half])) | await self._spoilt(plan, set(ordered[half:]))
+
+    async def _is_measurable(self, plan: ProfilePlan, columns: set[int]) -> bool:
+        part = replace(plan, columns=tuple(plan.columns[at] for at in sorted(columns)), max_statement_columns=len(columns))
         try:
-            return [(statement, await self._session.query(statement.sql, self._seconds_left()))]
-        except StatementTimedOut as error:
-            self._troubles.append(error.message)
-        except WarehouseRefusedStatement as error:
-            parts = _parts(plan, statement, smaller, self._dialect)
-            if parts:
-                return [answer for part in parts for answer in await self._answers(plan, part, smaller[1:])]
-            self._troubles.append(error.message)
-        return [(statement, None)]
+            for statement in build_statements(part, self._dialect):
+                await self._session.query(statement.sql, self._seconds_left())
+        except (StatementTimedOut, WarehouseRefusedStatement):
+            return False
+        return True
 
     async def _ask(self, sql: str) -> Sequence[Row]:
         try:
@@ -109,12 +137,3 @@ def _second_look(plan: ProfilePlan, memos: Mapping[str, ColumnMemo]) -> ProfileP
     """A plan for the histograms alone of columns whose edges were found just now."""
     columns = (column for column in plan.columns if column.kind is ColumnKind.NUMBER and column.name in memos)
     return replace(plan, columns=tuple(replace(column, edges=memos[column.name].edges, top=False) for column in columns))
-
-
-def _parts(plan: ProfilePlan, statement: Statement, smaller: Sequence[int], dialect: Dialect) -> list[Statement]:
-    """The same figures in smaller statements; none when it is as small as it gets."""
-    if not smaller or len(statement.columns) <= 1:
-        return []
-    wanted = set(statement.columns)
-    parts = build_statements(replace(plan, max_statement_columns=smaller[0]), dialect)
-    return [part for part in parts if part.is_top == statement.is_top and part.columns and wanted.issuperset(part.columns)]

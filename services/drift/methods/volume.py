@@ -26,7 +26,7 @@ RING, SLOW_RING = 300, 200
 class VolumeSettings:
     budget: float = 1 / 200
     """False alarms a clean load may raise."""
-    effective_tests: float = 3.5
+    effective_tests: float = 3.65
     """Independent looks per load: up, down, empty, repeated, slow."""
     sensitivity: float = 1.0
     country: str | None = None
@@ -35,7 +35,7 @@ class VolumeSettings:
     adopt_after: int | None = None
     """Points at a new level until it is taken as normal; None: 24 hours, 7 days or 3 weeks by the step."""
     warm_up: int | None = None
-    """Points before which nothing is said; None: two seasons."""
+    """Points before which nothing is said; None: two weeks of hours, four of days, twenty of weeks."""
     prior: ExcessPrior = field(default_factory=ExcessPrior)
 
     @property
@@ -48,7 +48,7 @@ class VolumeSettings:
 
     @property
     def first(self) -> int:
-        return self.warm_up if self.warm_up is not None else (336 if self.step_seconds < DAY else 14 if self.step_seconds < 6 * DAY else 10)
+        return self.warm_up if self.warm_up is not None else (336 if self.step_seconds < DAY else 28 if self.step_seconds < 6 * DAY else 20)
 
     @property
     def follow_up(self) -> int:
