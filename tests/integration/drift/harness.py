@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -155,6 +155,17 @@ class Drift:
         finally:
             await connection.close()
 
+    async def active(self) -> int:
+        """How many profile statements run in the warehouse right now."""
+        sql = "SELECT FROM pg_stat_activity WHERE usename = 'notifier_app' AND state = 'active' AND query LIKE 'SELECT part,%'"
+        return len(await self.rows(sql))
+
+    async def until_active(self, count: int) -> None:
+        """Returns when so many run. Raises TimeoutError when it does not come to that."""
+        async with asyncio.timeout(20):
+            while await self.active() != count:  # noqa: ASYNC110 -- the warehouse sets no event of ours
+                await asyncio.sleep(0.05)
+
     async def rows(self, sql: str, *arguments: object) -> Sequence[Any]:
         """What a superuser sees."""
         connection = await asyncpg.connect(self.database.url("postgres"))
@@ -162,6 +173,13 @@ class Drift:
             return list(await connection.fetch(sql, *arguments))
         finally:
             await connection.close()
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Returns when the condition holds. Raises TimeoutError when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 -- nothing in the background tasks sets an event of ours
+            await asyncio.sleep(0.03)
 
 
 @asynccontextmanager
@@ -186,7 +204,7 @@ async def running_drift(
         servicer = DriftServicer(parts.use_cases(), ours.evaluation_seconds)
         served = {SERVICE: partial(add_DriftServiceServicer_to_server, servicer)}
         server = await stack.enter_async_context(running_server(served, verifier, catalog=CATALOG))
-        tasks = [asyncio.create_task(work()) for work in parts.background()] if background else []
+        tasks = [asyncio.ensure_future(work()) for work in (parts.background() if background else ())]
         stack.push_async_callback(_end, tasks)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
         await _open_warehouse(database)
@@ -216,7 +234,7 @@ async def _open_warehouse(database: Database) -> None:
     await connection.close()
 
 
-async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

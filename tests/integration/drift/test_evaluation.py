@@ -8,20 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 
-from chalkandduster.drift.v1 import backfill_pb2, finding_pb2, profile_pb2
+from chalkandduster.drift.v1 import backfill_pb2, evaluation_pb2, finding_pb2, profile_pb2
 from tests.integration.drift.harness import NOON, Drift
-
-DAILY = "partition: {column: created_at}\n"
-
-
-async def orders(drift: Drift, days: int = 10, rows: int = 100, until: datetime = NOON) -> None:
-    """A table with so many rows a day, the last full day being the one before `until`."""
-    await drift.sql(
-        "CREATE TABLE shop.orders (id int, amount numeric(10,2), country text, email text, created_at timestamp)",
-        f"INSERT INTO shop.orders SELECT g, g % 50, CASE g % 3 WHEN 0 THEN 'AT' ELSE 'DE' END, 'm' || g || '@x.at', "
-        f"timestamp '{until.date()}' - make_interval(days => 1 + g % {days}) + make_interval(mins => g % 1440) "
-        f"FROM generate_series(0, {days * rows - 1}) g",
-    )
+from tests.integration.drift.tables import DAILY, another_day, orders
 
 
 async def test_first_evaluation_takes_its_history_from_the_table_and_judges_the_newest_day(drift: Drift) -> None:
@@ -64,10 +53,7 @@ async def test_next_day_judges_the_next_partition_and_what_was_missed_in_between
     await orders(drift)
     dataset = drift.dataset("orders", DAILY)
     await drift.service().evaluate(dataset)
-    await drift.sql(
-        "INSERT INTO shop.orders SELECT g, g, 'AT', 'x', timestamp '2026-03-12' + make_interval(hours => g % 24) "
-        "FROM generate_series(0, 99) g"
-    )
+    await another_day(drift, "2026-03-12")
     drift.clock[0] = NOON + timedelta(days=3)
     answer = await drift.service().evaluate(dataset)
     assert answer.partitions_judged == 3
@@ -213,6 +199,4 @@ async def test_only_services_may_ask_for_an_evaluation(drift: Drift) -> None:
 
 
 def _evaluate(dataset: str, run: str = "") -> object:
-    from chalkandduster.drift.v1 import evaluation_pb2
-
     return evaluation_pb2.EvaluateDatasetRequest(dataset_id=dataset, run_id=run or str(uuid.uuid4()))
