@@ -103,6 +103,13 @@ def test_preview_answers_a_run_and_stores_nothing(orders: Tenant) -> None:
     assert orders.api.get("/runs")["runs"] == []
 
 
+def test_preview_gives_a_misspelt_check_its_own_error_beside_its_neighbours(orders: Tenant) -> None:
+    text = "checks for ORDERS:\n  - row_count = 3\n  - missing_cuont(email) = 0\n  - missing_count(email) = 0\n"
+    run = orders.api.post("/checks/preview", {"connection_id": orders.new_connection()["id"], "checks_yaml": text})
+    assert [(check["line"], check["verdict"]) for check in run["checks"]] == [(2, "PASS"), (3, "ERROR"), (4, "FAIL")]
+    assert "missing_cuont" in run["checks"][1]["message"]
+
+
 def test_failed_rows_are_kept_only_when_the_dataset_asks(orders: Tenant) -> None:
     connection = orders.new_connection()
     dataset = orders.new_dataset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from services.quality.domain.connection import ConnectionSpec
 from services.quality.domain.definition import ResolvedConnection
 from services.quality.domain.history import NoHistory
 from services.quality.domain.run import Run, RunKind, RunState, RunTrigger, count_verdicts, overall_verdict
-from services.quality.domain.scan import ScanFailed, ScanFailure, ScanOutcome, ScanRequest
+from services.quality.domain.scan import CheckProblem, CheckVerdict, ScanFailed, ScanFailure, ScanOutcome, ScanRequest
 
 _ERRORS: dict[ScanFailure, type[DomainError]] = {
     ScanFailure.WAREHOUSE_UNREACHABLE: errors.WarehouseUnreachable,
@@ -28,6 +28,8 @@ _ERRORS: dict[ScanFailure, type[DomainError]] = {
     ScanFailure.OUT_OF_MEMORY: errors.ScanOutOfMemory,
     ScanFailure.CANCELLED: errors.ScanWorkerDied,
 }
+
+_STATEMENT_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,26 @@ class PreviewChecks:
             raise _ERRORS[failure.failure](failure.message) from failure
 
     async def _scan(self, command: PreviewCommand) -> ScanOutcome:
-        await self._require_valid(command.checks_yaml)
+        problems = await self._problems(command.checks_yaml)
         tenant_id = command.actor.tenant_id
         connection = await self._registry.connection(tenant_id, connection_id=command.connection_id)
         await self._egress.check(connection)
         sources = await self._other_sources.execute(tenant_id, command.checks_yaml)
-        return await self._engine.scan(self._request(command, connection, sources), NoHistory())
-
-    async def _require_valid(self, checks_yaml: str) -> None:
-        problem = size_problem(checks_yaml)
-        problems = [problem] if problem else (await self._engine.validate(checks_yaml)).problems
-        if problems:
+        outcome = await self._engine.scan(self._request(command, connection, sources), NoHistory())
+        told = {check.line for check in outcome.checks if check.verdict is CheckVerdict.ERROR}
+        if any(problem.line not in told for problem in problems):
             raise errors.InvalidChecks.because_of(problems)
+        return outcome
+
+    async def _problems(self, checks_yaml: str) -> Sequence[CheckProblem]:
+        """What is wrong with single checks; each of them gets its own verdict. Raises InvalidChecks when it is the text as a whole."""
+        problem = size_problem(checks_yaml)
+        if problem:
+            raise errors.InvalidChecks.because_of([problem])
+        validated = await self._engine.validate(checks_yaml)
+        if validated.problems and not validated.checks:
+            raise errors.InvalidChecks.because_of(validated.problems)
+        return validated.problems
 
     def _request(self, command: PreviewCommand, connection: ResolvedConnection, sources: Mapping[str, ConnectionSpec]) -> ScanRequest:
         return ScanRequest(
@@ -107,7 +117,8 @@ class PreviewChecks:
             variables=command.variables,
             other_sources=sources,
             deadline_seconds=self._limit_seconds,
-            statement_timeout_seconds=self._limit_seconds,
+            # Short of the whole limit, so that one slow check does not take its neighbours' verdicts with it.
+            statement_timeout_seconds=self._limit_seconds * _STATEMENT_SHARE,
         )
 
     def _as_run(self, command: PreviewCommand, started: datetime, outcome: ScanOutcome) -> Run:
