@@ -42,7 +42,7 @@ from services.quality.app.list_runs import ListRuns
 from services.quality.app.observe_queue import ObserveQueue
 from services.quality.app.other_sources import OtherSources
 from services.quality.app.periodically import periodically
-from services.quality.app.ports import MessageKind, ScanEngine
+from services.quality.app.ports import DriftEvaluator, MessageKind, ScanEngine
 from services.quality.app.preview_checks import PreviewChecks
 from services.quality.app.prune_history import PruneHistory
 from services.quality.app.relay_outbox import NoReceiver, RelayOutbox
@@ -51,6 +51,7 @@ from services.quality.app.trigger_dataset import TriggerDataset
 from services.quality.app.validate_checks import ValidateChecks
 from services.quality.app.watch_run import WatchRun
 from services.quality.app.work import Work
+from services.quality.clients.drift import DriftClient
 from services.quality.clients.egress import ConnectionEgress
 from services.quality.clients.registry import AuditRelay, RegistryClient
 from services.quality.domain.kinds import KindChoice
@@ -75,15 +76,22 @@ _EXPIRE_EVERY_SECONDS = 1.0
 _RELAY_EVERY_SECONDS = 1.0
 _OBSERVE_EVERY_SECONDS = 5.0
 _PRUNE_EVERY_SECONDS = 600.0
-# Drift is evaluated once there is a client of the drift service to hand to AttemptRun.
-_KINDS = KindChoice(drift_available=False)
 
 
 class Parts:
     """What the service is made of, put together from its settings. `engine` runs scans; the caller starts and closes it."""
 
-    def __init__(self, settings: QualitySettings, database: Database, registry: ServiceClient, engine: ScanEngine) -> None:
+    def __init__(
+        self,
+        settings: QualitySettings,
+        database: Database,
+        registry: ServiceClient,
+        engine: ScanEngine,
+        drift: DriftEvaluator | None = None,
+    ) -> None:
         self.settings = settings
+        self.drift = drift
+        self.kinds = KindChoice(drift_available=drift is not None)
         self.draining = asyncio.Event()
         self.database = database
         self.runs = PostgresRunStore(database)
@@ -107,14 +115,14 @@ class Parts:
         previews = self.settings.previews_at_once
         validations = self.settings.validations_at_once
         return UseCases(
-            trigger_dataset=TriggerDataset(self.runs, self.registry, _KINDS, new_id),
+            trigger_dataset=TriggerDataset(self.runs, self.registry, self.kinds, new_id),
             get_run=GetRun(self.runs),
             list_runs=ListRuns(self.runs),
             cancel_run=CancelRun(self.runs),
             watch_run=WatchRun(self.runs, self.events, self.draining),
             list_failed_rows=ListFailedRows(self.runs),
             get_schedule=GetSchedule(self.schedules),
-            set_schedule=SetSchedule(self.schedules, self.registry, _KINDS, now),
+            set_schedule=SetSchedule(self.schedules, self.registry, self.kinds, now),
             delete_schedule=DeleteSchedule(self.schedules),
             validate_checks=ValidateChecks(self.engine, Bounded("validations", validations, per_tenant=4 * validations)),
             preview_checks=PreviewChecks(
@@ -133,7 +141,7 @@ class Parts:
     def work(self, metrics: RunMetrics) -> Work:
         """The worker places of this process."""
         limits = ScanLimits(self.settings.scan_deadline_seconds, self.settings.statement_timeout_seconds)
-        attempt = AttemptRun(self.engine, None, self.history, self.egress, self.sources, _KINDS, limits)
+        attempt = AttemptRun(self.engine, self.drift, self.history, self.egress, self.sources, self.kinds, limits)
         timing = LeaseTiming(self.settings.lease_seconds / 4, self.settings.record_patience_seconds)
         execute = ExecuteRun(self.queue, self.registry, self.schedules, self.events, attempt, self.retry, timing, metrics, now)
         grace = self.settings.shutdown_grace_seconds
@@ -143,7 +151,7 @@ class Parts:
         """All that runs beside the calls."""
         metrics = RunMetrics(meter("services.quality"))
         settings = self.settings
-        fire = FireSchedules(self.schedules, _KINDS, now, new_id)
+        fire = FireSchedules(self.schedules, self.kinds, now, new_id)
         relays = RelayOutbox(self.outbox, {MessageKind.AUDIT: AuditRelay(self.trail), MessageKind.RUN_FINISHED: NoReceiver()})
         prune = PruneHistory(self.queue, now, settings.measurement_retention_days, settings.run_retention_days)
         return [
@@ -189,7 +197,8 @@ async def serve_with(settings: QualitySettings, stack: AsyncExitStack, engine: S
     database = await open_database(settings, stack)
     channel = open_channel(settings.registry_address)
     stack.push_async_callback(channel.close)
-    parts = Parts(settings, database, ServiceClient("registry", channel, _signer(settings)), engine)
+    signer = _signer(settings)
+    parts = Parts(settings, database, ServiceClient("registry", channel, signer), engine, _open_drift(settings, stack, signer))
     await serve(
         settings=settings,
         service_name="quality",
@@ -201,6 +210,15 @@ async def serve_with(settings: QualitySettings, stack: AsyncExitStack, engine: S
         background=parts.background(),
         draining=parts.draining,
     )
+
+
+def _open_drift(settings: QualitySettings, stack: AsyncExitStack, signer: ServiceTokenSigner) -> DriftClient | None:
+    """The drift service, where the platform has one."""
+    if settings.drift_address is None:
+        return None
+    channel = open_channel(settings.drift_address)
+    stack.push_async_callback(channel.close)
+    return DriftClient(ServiceClient("drift", channel, signer), settings.scan_deadline_seconds)
 
 
 def _signer(settings: QualitySettings) -> ServiceTokenSigner:

@@ -12,6 +12,8 @@ class QualitySettings(ServiceSettings):
 
     registry_address: str = Field(min_length=1)
     """`host:port` of the registry."""
+    drift_address: str | None = Field(default=None, min_length=1)
+    """`host:port` of the drift service. Absent: runs evaluate no drift."""
     listen_database_url: SecretStr | None = None
     """DSN that leads to Postgres itself, for notifications. Absent: `database_url`; needed when that is a pooler."""
 

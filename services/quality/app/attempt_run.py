@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from services.common.errors import DependencyUnavailable, DomainError
+from services.common.ids import new_id
+from services.quality.app.answer_history_checks import AnswerHistoryChecks
 from services.quality.app.other_sources import OtherSources
 from services.quality.app.ports import DriftEvaluator, Egress, HistoryStore, ScanEngine
 from services.quality.domain.attempt import Attempt, Completed, Failed, Interrupted
 from services.quality.domain.definition import DatasetDefinition
-from services.quality.domain.drift import DriftFinding
+from services.quality.domain.drift import DriftFailed, DriftFinding, not_evaluated
 from services.quality.domain.errors import REASONS, TenantSuspended, reason_of
 from services.quality.domain.kinds import KindChoice
 from services.quality.domain.run import ClaimedRun, RunError, RunKind, RunResult, overall_verdict
@@ -50,6 +52,7 @@ class AttemptRun:
         self._other_sources = other_sources
         self._kinds = kinds
         self._limits = limits
+        self._history_checks = AnswerHistoryChecks(drift)
 
     async def execute(self, run: ClaimedRun, dataset: DatasetDefinition) -> Attempt:
         """Try once; what fails is told in the answer."""
@@ -58,6 +61,9 @@ class AttemptRun:
         except ScanFailed as failure:
             error = RunError(REASONS[failure.failure], failure.message)
             return Interrupted(error, outage=False) if failure.failure in RETRIED_FAILURES else Failed(error)
+        except DriftFailed as failed:
+            error = RunError(failed.reason, failed.message)
+            return Interrupted(error, outage=False) if failed.retry else Failed(error)
         except DependencyUnavailable as error:
             return Interrupted(RunError(reason_of(error), error.message), outage=True)
         except DomainError as error:
@@ -73,7 +79,7 @@ class AttemptRun:
         async with self._findings(run, kinds) as findings:
             scan = await self._scan(run, dataset) if RunKind.QUALITY in kinds else None
             drifts = await findings
-        checks = scan.checks if scan else ()
+        checks = await self._history_checks.execute(run, dataset, scan.checks) if scan else ()
         return Completed(RunResult(overall_verdict(checks, drifts), checks, drifts), scan)
 
     @contextlib.asynccontextmanager
@@ -88,7 +94,13 @@ class AttemptRun:
     async def _evaluate_drift(self, run: ClaimedRun, kinds: Sequence[RunKind]) -> Sequence[DriftFinding]:
         if self._drift is None or RunKind.DRIFT not in kinds:
             return ()
-        return await self._drift.evaluate(run.tenant_id, run.dataset_id, run.id)
+        try:
+            return await self._drift.evaluate(run.tenant_id, run.dataset_id, run.id)
+        except DriftFailed as failed:
+            # The checks of the run are worth as much without it; a run of drift alone has nothing else to tell.
+            if RunKind.QUALITY not in kinds or failed.retry:
+                raise
+            return (not_evaluated(new_id(), run.dataset_id, failed),)
 
     async def _scan(self, run: ClaimedRun, dataset: DatasetDefinition) -> ScanOutcome:
         await self._egress.check(dataset.connection)

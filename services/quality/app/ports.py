@@ -11,7 +11,7 @@ from typing import Protocol
 
 from services.common.audit import AuditEvent
 from services.quality.domain.definition import DatasetDefinition, ResolvedConnection
-from services.quality.domain.drift import DriftFinding
+from services.quality.domain.drift import DriftAnswers, DriftFinding, DriftQuestion
 from services.quality.domain.history import HistoryReader
 from services.quality.domain.run import ClaimedRun, NewRun, Run, RunError, RunFilter, RunKey, RunResult, RunState
 from services.quality.domain.scan import FailedRows, Measurement, ScanOutcome, ScanRequest, ValidatedChecks
@@ -201,7 +201,11 @@ class DriftEvaluator(Protocol):
     """The drift service. A run asks it at the same time as the engine."""
 
     async def evaluate(self, tenant_id: str, dataset_id: str, run_id: str) -> Sequence[DriftFinding]:
-        """Raises DependencyUnavailable when it does not answer."""
+        """Raises DependencyUnavailable when it does not answer, and DriftFailed when it cannot."""
+        ...
+
+    async def answer(self, tenant_id: str, dataset_id: str, run_id: str, questions: Sequence[DriftQuestion]) -> DriftAnswers:
+        """Answers checks from the history that `evaluate` added to; evaluates first when it was not. Raises like it."""
         ...
 
 

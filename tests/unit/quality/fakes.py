@@ -11,7 +11,7 @@ from services.quality.app.ports import (
 )
 from services.quality.domain.connection import PostgresConnection
 from services.quality.domain.definition import DatasetDefinition, ResolvedConnection
-from services.quality.domain.drift import DriftFinding
+from services.quality.domain.drift import DriftAnswer, DriftAnswers, DriftFinding, DriftQuestion
 from services.quality.domain.errors import ConnectionNotFound, DatasetNotFound
 from services.quality.domain.history import HistoryReader
 from services.quality.domain.run import (
@@ -142,11 +142,19 @@ class FakeDrift:
     """DriftEvaluator that answers or raises `result`."""
 
     result: Sequence[DriftFinding] | Exception = ()
+    answers: dict[str, DriftAnswer] = field(default_factory=dict)
+    questions: list[DriftQuestion] = field(default_factory=list)
 
     async def evaluate(self, tenant_id: str, dataset_id: str, run_id: str) -> Sequence[DriftFinding]:
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
+
+    async def answer(self, tenant_id: str, dataset_id: str, run_id: str, questions: Sequence[DriftQuestion]) -> DriftAnswers:
+        self.questions.extend(questions)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.answers
 
 
 @dataclass

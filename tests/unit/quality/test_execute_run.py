@@ -17,7 +17,7 @@ from services.quality.app.attempt_run import AttemptRun, ScanLimits
 from services.quality.app.execute_run import ExecuteRun, LeaseTiming
 from services.quality.app.other_sources import OtherSources
 from services.quality.app.ports import LeaseStatus
-from services.quality.domain.drift import DriftFinding, DriftKind, DriftSeverity
+from services.quality.domain.drift import DriftFailed, DriftFinding, DriftKind, DriftSeverity
 from services.quality.domain.kinds import KindChoice
 from services.quality.domain.retry import RetryPolicy
 from services.quality.domain.run import ClaimedRun, NewRun, Run, RunKind, RunResult, RunState, RunTrigger, RunVerdict
@@ -311,3 +311,19 @@ async def test_a_run_of_drift_alone_scans_nothing(world: World) -> None:
     world.drift = FakeDrift()
     ended = await world.executed(RunKind.DRIFT)
     assert (ended.verdict, world.engine.requests) == (RunVerdict.PASS, [])
+
+
+async def test_drift_that_cannot_be_evaluated_costs_no_check_and_is_told(world: World) -> None:
+    world.drift = FakeDrift(DriftFailed("TABLE_NOT_FOUND", "There is no table."))
+    ended = await world.executed(RunKind.QUALITY, RunKind.DRIFT)
+    assert (ended.state, ended.verdict, len(ended.checks)) == (RunState.SUCCEEDED, RunVerdict.WARN, 1)
+    assert (ended.drifts[0].change, ended.drifts[0].message) == ("not_evaluated", "Drift could not be evaluated: There is no table.")
+
+
+async def test_run_of_drift_alone_says_why_it_cannot_be_evaluated(world: World) -> None:
+    world.drift = FakeDrift(DriftFailed("TABLE_NOT_FOUND", "There is no table."))
+    ended = await world.executed(RunKind.DRIFT)
+    assert ended.error is not None
+    assert (ended.state, ended.error.reason) == (RunState.ERRORED, "TABLE_NOT_FOUND")
+    world.drift = FakeDrift(DriftFailed("WAREHOUSE_UNREACHABLE", "Nobody is there.", retry=True))
+    assert (await world.executed(RunKind.DRIFT)).state is RunState.QUEUED
