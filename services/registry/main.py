@@ -49,6 +49,7 @@ from services.registry.app.update_connection import UpdateConnection
 from services.registry.app.update_dataset import UpdateDataset
 from services.registry.app.update_tenant import UpdateTenant
 from services.registry.app.use_cases import UseCases
+from services.registry.clients.drift import DriftClient
 from services.registry.clients.egress import TenantEgress
 from services.registry.clients.quality import QualityClient
 from services.registry.rpc.errors import CATALOG
@@ -101,14 +102,26 @@ async def _open_database(settings: RegistrySettings, stack: AsyncExitStack) -> D
     return database
 
 
-def _open_quality(settings: RegistrySettings, stack: AsyncExitStack) -> QualityClient:
+def _open_quality(settings: RegistrySettings, stack: AsyncExitStack, signer: ServiceTokenSigner) -> QualityClient:
     channel = open_channel(settings.quality_address)
     stack.push_async_callback(channel.close)
+    return QualityClient(ServiceClient("quality", channel, signer))
+
+
+def _open_drift(settings: RegistrySettings, stack: AsyncExitStack, signer: ServiceTokenSigner) -> DriftClient | None:
+    """The drift service, where the platform has one."""
+    if settings.drift_address is None:
+        return None
+    channel = open_channel(settings.drift_address)
+    stack.push_async_callback(channel.close)
+    return DriftClient(ServiceClient("drift", channel, signer))
+
+
+def _signer(settings: RegistrySettings) -> ServiceTokenSigner:
     try:
-        signer = ServiceTokenSigner(settings.service_key_file, "registry")
+        return ServiceTokenSigner(settings.service_key_file, "registry")
     except JwksError as error:
         raise CannotStart(str(error)) from error
-    return QualityClient(ServiceClient("quality", channel, signer))
 
 
 def _open_sealer(settings: RegistrySettings) -> RowSealer:
@@ -125,7 +138,8 @@ def _open_warehouses(stack: AsyncExitStack) -> Warehouses:
 
 
 def _build(settings: RegistrySettings, stack: AsyncExitStack, database: Database, store: PostgresStore, key_uses: KeyUses) -> UseCases:
-    quality = _open_quality(settings, stack)
+    signer = _signer(settings)
+    quality, drift = _open_quality(settings, stack, signer), _open_drift(settings, stack, signer)
     sealer = _open_sealer(settings)
     egress = TenantEgress(EgressPolicy(settings.egress_allow_loopback, settings.egress_allow_private))
     trail = AuditTrail(new_id, now)
@@ -141,10 +155,10 @@ def _build(settings: RegistrySettings, stack: AsyncExitStack, database: Database
         update_connection=UpdateConnection(store, egress, sealer, trail, now),
         delete_connection=DeleteConnection(store, trail),
         test_connection=TestConnection(store, egress, sealer, _open_warehouses(stack)),
-        create_dataset=CreateDataset(store, quality, sealer, trail, new_id, now),
+        create_dataset=CreateDataset(store, quality, sealer, trail, new_id, now, drift),
         get_dataset=GetDataset(store),
         list_datasets=ListDatasets(store),
-        update_dataset=UpdateDataset(store, quality, trail, now),
+        update_dataset=UpdateDataset(store, quality, trail, now, drift),
         delete_dataset=DeleteDataset(store, quality, trail),
         create_api_key=CreateApiKey(store, trail, new_id, now),
         list_api_keys=ListApiKeys(store),

@@ -16,3 +16,5 @@ class RegistrySettings(ServiceSettings):
     """The keys that wrap the keys of sealed secrets. Required here: the registry keeps credentials."""
     quality_address: str = Field(min_length=1)
     """`host:port` of the quality service, or `dns:///name:port` for several."""
+    drift_address: str | None = Field(default=None, min_length=1)
+    """`host:port` of the drift service, which reads drift settings on save. Absent: only their shape is judged."""

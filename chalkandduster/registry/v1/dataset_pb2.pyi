@@ -83,7 +83,9 @@ class Dataset(_message.Message):
     expected. Stored as written. Absent: no quality checks.
     """
     drift_yaml: _builtins.str
-    """What drift detection watches, in YAML. Absent: schema, volume and distribution with the defaults."""
+    """What drift detection watches, in YAML, at most 64 KiB. Read on save: an error says line, column and what was expected.
+    Absent: schema, volume and distribution with the defaults.
+    """
     description: _builtins.str
     """What the table is, 0 to 4000 characters."""
     owner: _builtins.str

@@ -5,9 +5,10 @@ from __future__ import annotations
 from services.common.errors import QuotaExceeded
 from services.registry.app.auditing import AuditTrail
 from services.registry.app.checks import count_checks
+from services.registry.app.drift_settings import check_drift_settings
 from services.registry.app.found import found_connection
 from services.registry.app.idempotency import Idempotency
-from services.registry.app.ports import ChecksParser, Clock, IdSource, Sealer, Store, TenantTransaction
+from services.registry.app.ports import ChecksParser, Clock, DriftSettingsReader, IdSource, Sealer, Store, TenantTransaction
 from services.registry.app.tenants import hold_writable_tenant, lock_writable_tenant
 from services.registry.domain.caller import Caller
 from services.registry.domain.dataset import Dataset, DatasetDraft
@@ -18,11 +19,21 @@ from services.registry.domain.tenant import Tenant
 
 
 class CreateDataset:
-    """Saves a dataset whose checks parse."""
+    """Saves a dataset whose checks parse and whose drift settings make sense."""
 
-    def __init__(self, store: Store, parser: ChecksParser, sealer: Sealer, trail: AuditTrail, new_id: IdSource, now: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        parser: ChecksParser,
+        sealer: Sealer,
+        trail: AuditTrail,
+        new_id: IdSource,
+        now: Clock,
+        drift: DriftSettingsReader | None = None,
+    ) -> None:
         self._store = store
         self._parser = parser
+        self._drift = drift
         self._idempotency = Idempotency("CreateDataset", sealer)
         self._trail = trail
         self._new_id = new_id
@@ -31,8 +42,8 @@ class CreateDataset:
     async def execute(self, caller: Caller, draft: DatasetDraft, request: RequestKey | None) -> Dataset:
         """The new dataset, or the one an earlier call with this request made.
 
-        Raises InvalidRequest, InvalidChecks, ConnectionNotFound, NameTaken, RequestIdReused, QuotaExceeded, TenantSuspended,
-        DependencyUnavailable when the checks cannot be parsed now, and DatasetNotFound when the earlier call's is deleted.
+        Raises InvalidRequest, InvalidChecks, InvalidDriftSettings, ConnectionNotFound, NameTaken, RequestIdReused, QuotaExceeded,
+        TenantSuspended, DependencyUnavailable when the checks cannot be parsed now, and DatasetNotFound when the earlier call's is deleted.
         """
         async with self._store.tenant(caller.tenant) as tx:
             tenant = await hold_writable_tenant(tx, caller)
@@ -43,6 +54,7 @@ class CreateDataset:
         if earlier is not None:
             return await self._earlier(caller, earlier)
         count = await count_checks(self._parser, draft.checks_yaml, tenant.quotas)
+        await check_drift_settings(self._drift, draft.drift_yaml)
         now = self._now()
         return await self._save(caller, Dataset(self._new_id(), caller.tenant, draft, count, now, now), request)
 

@@ -12,7 +12,7 @@ from services.common.errors import ResourceUser
 from services.registry.domain.api_key import ApiKey
 from services.registry.domain.audit import AuditFilter
 from services.registry.domain.connection import Connection, OpenedConnection, ProbeResult
-from services.registry.domain.dataset import Dataset, DatasetFilter, DatasetUsage, ParsedChecks
+from services.registry.domain.dataset import CheckProblem, Dataset, DatasetFilter, DatasetUsage, ParsedChecks
 from services.registry.domain.paging import Page, PageRequest
 from services.registry.domain.request_key import StoredRequest
 from services.registry.domain.tenant import Tenant
@@ -198,6 +198,13 @@ class ChecksParser(Protocol):
 
     async def parse(self, checks_yaml: str) -> ParsedChecks:
         """Raises DependencyUnavailable."""
+
+
+class DriftSettingsReader(Protocol):
+    """The drift service, as the one who knows what drift settings mean."""
+
+    async def problems(self, drift_yaml: str) -> Sequence[CheckProblem]:
+        """What is wrong with them; none when they are fine. Raises DependencyUnavailable."""
 
 
 class UsageInspector(Protocol):

@@ -8,8 +8,9 @@ from dataclasses import replace
 from services.common.errors import EtagMismatch
 from services.registry.app.auditing import AuditTrail
 from services.registry.app.checks import count_checks
+from services.registry.app.drift_settings import check_drift_settings
 from services.registry.app.found import found_connection, found_dataset
-from services.registry.app.ports import ChecksParser, Clock, Store, TenantTransaction
+from services.registry.app.ports import ChecksParser, Clock, DriftSettingsReader, Store, TenantTransaction
 from services.registry.app.tenants import hold_writable_tenant
 from services.registry.domain.caller import Caller
 from services.registry.domain.dataset import Dataset, DatasetDraft
@@ -24,17 +25,18 @@ _ATTEMPTS = 3
 class UpdateDataset:
     """Changes a dataset. Checks are parsed outside the transaction, so the change is made only if none came between."""
 
-    def __init__(self, store: Store, parser: ChecksParser, trail: AuditTrail, now: Clock) -> None:
+    def __init__(self, store: Store, parser: ChecksParser, trail: AuditTrail, now: Clock, drift: DriftSettingsReader | None = None) -> None:
         self._store = store
         self._parser = parser
+        self._drift = drift
         self._trail = trail
         self._now = now
 
     async def execute(self, caller: Caller, dataset_id: str, change: Callable[[Dataset], DatasetDraft], etag: str) -> Dataset:
         """The dataset as `change` makes it.
 
-        Raises DatasetNotFound, EtagMismatch, InvalidRequest, InvalidChecks, ConnectionNotFound, NameTaken, QuotaExceeded,
-        TenantSuspended, DependencyUnavailable when changed checks cannot be parsed now, and what `change` raises.
+        Raises DatasetNotFound, EtagMismatch, InvalidRequest, InvalidChecks, InvalidDriftSettings, ConnectionNotFound, NameTaken,
+        QuotaExceeded, TenantSuspended, DependencyUnavailable when changed checks cannot be parsed now, and what `change` raises.
         """
         for _ in range(_ATTEMPTS):
             async with self._store.tenant(caller.tenant) as tx:
@@ -55,6 +57,8 @@ class UpdateDataset:
         count = present.check_count
         if wanted.checks_yaml != present.content.checks_yaml:
             count = await count_checks(self._parser, wanted.checks_yaml, quotas)
+        if wanted.drift_yaml != present.content.drift_yaml:
+            await check_drift_settings(self._drift, wanted.drift_yaml)
         return replace(present, content=wanted, check_count=count, revision=present.revision + 1, update_time=self._now())
 
     async def _save(self, caller: Caller, present: Dataset, changed: Dataset) -> bool:

@@ -48,7 +48,7 @@ def _walk(text: str) -> str | None:
         if isinstance(event, yaml.AliasEvent):
             return f"{place}aliases (*name) are not allowed"
         if isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent) and depth == 0:
-            return f"{place}a mapping of settings is expected, such as `volume:`"
+            return f"{place}a mapping of settings is expected, such as `watch: [volume]`"
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             return f"{place}nested more than {MAX_DEPTH} levels deep"

@@ -2,7 +2,7 @@
 
 DomainError
 ├── InvalidRequest
-│   └── InvalidChecks
+│   └── InvalidChecks, InvalidDriftSettings
 ├── TenantNotFound, ConnectionNotFound, DatasetNotFound, ApiKeyNotFound
 └── TenantSuspended
 """
@@ -16,6 +16,12 @@ class InvalidChecks(InvalidRequest):
     """The checks are not valid."""
 
     default_message = "The checks are not valid."
+
+
+class InvalidDriftSettings(InvalidRequest):
+    """The drift settings are not valid."""
+
+    default_message = "The drift settings are not valid."
 
 
 class TenantNotFound(DomainError):

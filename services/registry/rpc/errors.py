@@ -13,6 +13,7 @@ CATALOG: ErrorCatalog = MappingProxyType(
     {
         **COMMON_CATALOG,
         errors.InvalidChecks: ErrorSpec(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_CHECKS"),
+        errors.InvalidDriftSettings: ErrorSpec(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_DRIFT_SETTINGS"),
         errors.TenantNotFound: ErrorSpec(grpc.StatusCode.NOT_FOUND, "TENANT_NOT_FOUND"),
         errors.ConnectionNotFound: ErrorSpec(grpc.StatusCode.NOT_FOUND, "CONNECTION_NOT_FOUND"),
         errors.DatasetNotFound: ErrorSpec(grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND"),

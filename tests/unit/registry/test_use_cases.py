@@ -17,6 +17,7 @@ from services.registry.app.auditing import AuditTrail
 from services.registry.app.create_connection import CreateConnection
 from services.registry.app.create_dataset import CreateDataset
 from services.registry.app.delete_dataset import DeleteDataset
+from services.registry.app.drift_settings import check_drift_settings
 from services.registry.app.get_health import GetHealth
 from services.registry.app.key_uses import KeyUses
 from services.registry.app.record_audit_events import RecordAuditEvents
@@ -24,8 +25,8 @@ from services.registry.app.secrets import ConnectionSecrets
 from services.registry.app.update_connection import UpdateConnection
 from services.registry.app.update_dataset import UpdateDataset
 from services.registry.domain.connection import Connection, ConnectionDraft
-from services.registry.domain.dataset import Dataset, DatasetDraft, DatasetUsage, ParsedChecks
-from services.registry.domain.errors import DatasetNotFound
+from services.registry.domain.dataset import CheckProblem, Dataset, DatasetDraft, DatasetUsage, ParsedChecks
+from services.registry.domain.errors import DatasetNotFound, InvalidDriftSettings
 from services.registry.domain.tenant import Tenant
 from services.registry.storage.sealing import RowSealer
 from tests.unit.registry import samples
@@ -220,3 +221,36 @@ async def test_health_is_of_each_part_by_name() -> None:
         raise DependencyUnavailable
 
     assert list((await GetHealth({"b": works, "a": fails}).execute()).items()) == [("a", False), ("b", True)]
+
+
+class DriftReader:
+    """Finds fault with settings that say `bogus`, or does not answer."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.away = False
+
+    async def problems(self, drift_yaml: str) -> list[CheckProblem]:
+        self.read.append(drift_yaml)
+        if self.away:
+            raise DependencyUnavailable(service="drift")
+        return [CheckProblem(1, 1, "`bogus` is not a setting")] if "bogus" in drift_yaml else []
+
+
+async def test_drift_settings_are_read_before_they_are_saved() -> None:
+    reader = DriftReader()
+    await check_drift_settings(reader, "watch: [volume]\n")
+    with pytest.raises(InvalidDriftSettings) as refused:
+        await check_drift_settings(reader, "bogus: 1\n")
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.description) == ("dataset.drift_yaml", "line 1, column 1: `bogus` is not a setting")
+    reader.away = True
+    with pytest.raises(DependencyUnavailable):
+        await check_drift_settings(reader, "watch: [schema]\n")
+
+
+async def test_no_drift_settings_and_no_drift_service_need_no_reader() -> None:
+    reader = DriftReader()
+    await check_drift_settings(reader, " \n")
+    await check_drift_settings(None, "bogus: 1\n")
+    assert reader.read == []
