@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -14,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from chalkandduster.common.v1 import access_pb2
 
+SERVICES = Path(__file__).resolve().parents[1] / "services"
 OUR_SERVICE = re.compile(r"chalkandduster\.(?P<name>[a-z]+)\.v1\.[A-Za-z]+Service")
 
 
@@ -86,6 +88,11 @@ class Contract:
                 if match := OUR_SERVICE.fullmatch(full_name):
                     found[match["name"]] = self.pool.FindServiceByName(full_name)
         return dict(sorted(found.items()))
+
+    @property
+    def startable(self) -> Sequence[str]:
+        """Short names of the services that this repository can start: an API that nobody answers is not described."""
+        return [name for name in self.services if (SERVICES / name / "main.py").is_file()]
 
     def service(self, name: str) -> ServiceDescriptor:
         """Returns the service of that short name; raises UnknownServiceError."""

@@ -15,9 +15,10 @@ EXAMPLES = Path(__file__).with_name("examples.yaml")
 
 
 def main(descriptor_set: Path) -> None:
-    """Writes the document to standard output."""
+    """Writes the document of the services that can be started to standard output."""
     examples = yaml.safe_load(EXAMPLES.read_text("utf-8"))
-    document = build(Contract(descriptor_set.read_bytes()), examples)
+    contract = Contract(descriptor_set.read_bytes())
+    document = build(contract, examples, contract.startable)
     json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
 

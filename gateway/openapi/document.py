@@ -48,10 +48,13 @@ PARAMETERS: Json = {
 }
 
 
-def build(contract: Contract, examples: Mapping[str, Any]) -> Json:
-    """Returns the document for all RPCs that have REST paths. `examples` maps operation ids to sample bodies."""
+def build(contract: Contract, examples: Mapping[str, Any], services: Iterable[str] | None = None) -> Json:
+    """Returns the document for the RPCs of `services` (by default all) that have REST paths.
+
+    `examples` maps operation ids to sample bodies.
+    """
     comments = read_comments(contract.files.file)
-    rpcs = [rpc for name in contract.services for rpc in contract.rpcs(name) if not rpc.internal]
+    rpcs = [rpc for name in services or contract.services for rpc in contract.rpcs(name) if not rpc.internal]
     schemas = Schemas(comments, accepted_messages(rpc.descriptor.input_type for rpc in rpcs))
     paths: dict[str, Json] = {}
     for rpc in rpcs:

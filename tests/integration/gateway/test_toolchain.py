@@ -23,6 +23,10 @@ def repository(tmp_path: Path) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "chalkandduster", tmp_path / "chalkandduster", ignore=shutil.ignore_patterns("local", "cli", "__pycache__"))
+    # Only services with an entry point are described.
+    for entry_point in (ROOT / "services").glob("*/main.py"):
+        (tmp_path / "services" / entry_point.parent.name).mkdir(parents=True)
+        shutil.copy(entry_point, tmp_path / "services" / entry_point.parent.name)
     git(tmp_path, "init", "--quiet", "--initial-branch", "main")
     return tmp_path
 

@@ -35,7 +35,7 @@ def test_document_is_valid_openapi_3_1() -> None:
 
 def test_every_rpc_with_a_path_is_described_and_no_other() -> None:
     contract = Contract(DESCRIPTOR.read_bytes())
-    rpcs = [rpc for name in contract.services for rpc in contract.rpcs(name)]
+    rpcs = [rpc for name in contract.startable for rpc in contract.rpcs(name)]
     assert sorted(OPERATIONS) == sorted(rpc.name[0].lower() + rpc.name[1:] for rpc in rpcs if not rpc.internal)
 
 
@@ -179,7 +179,7 @@ def test_sample_of_an_error_fits_its_schema(name: str) -> None:
     jsonschema.Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]}).validate(content["example"])
 
 
-@pytest.mark.parametrize("operation_id", sorted(yaml.safe_load(Path(EXAMPLES).read_text("utf-8"))))
+@pytest.mark.parametrize("operation_id", sorted(OPERATIONS.keys() & yaml.safe_load(Path(EXAMPLES).read_text("utf-8"))))
 def test_sample_body_fits_its_schema(operation_id: str) -> None:
     content = OPERATIONS[operation_id]["requestBody"]["content"]["application/json"]
     jsonschema.Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]}).validate(content["example"])
