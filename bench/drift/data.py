@@ -8,6 +8,7 @@ import importlib.util
 import json
 import pickle
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,19 +52,23 @@ def _plan(columns: dict[str, str], edges: dict[str, tuple[float, ...]], period: 
     return ProfilePlan(
         table=("src_table",),
         columns=tuple(ColumnPlan(c, KINDS[k], edges.get(c, ())) for c, k in columns.items()),
-        partition_column="_p" if period else None, grain=Grain.VALUE, period_seconds=period, as_of="2000-01-01", exact_distinct=True,
-    )  # fmt: skip
+        partition_column="_p" if period else None,
+        grain=Grain.VALUE,
+        period_seconds=period,
+        as_of="2000-01-01",
+        exact_distinct=True,
+    )
 
 
 def _period(parts: list[str]) -> float:
     """Width of a partition: the most frequent step between neighbours, as a dataset's settings would say."""
     days = [dt.date.fromisoformat(p[:10]) for p in parts]
-    steps = Counter((b - a).days for a, b in zip(days, days[1:], strict=False))
+    steps = Counter((b - a).days for a, b in pairwise(days))
     return steps.most_common(1)[0][0] * 86400.0
 
 
 def _code_version() -> str:
-    parts = sorted((ROOT / "services" / "drift" / "profiling").glob("*.py")) + [ROOT / "services" / "drift" / "methods" / "edges.py"]
+    parts = [*sorted((ROOT / "services" / "drift" / "profiling").glob("*.py")), ROOT / "services" / "drift" / "methods" / "edges.py"]
     return hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()[:12]
 
 
@@ -81,7 +86,7 @@ def _cached(name: str, folder: Path, make: Any) -> dict[str, Profile]:
     path = CACHE / f"{name}-{key}.pickle"
     if path.exists():
         with path.open("rb") as f:
-            loaded: dict[str, Profile] = pickle.load(f)
+            loaded: dict[str, Profile] = pickle.load(f)  # noqa: S301 - written by this file
             return loaded
     CACHE.mkdir(parents=True, exist_ok=True)
     for old in CACHE.glob(f"{name}-*.pickle"):

@@ -86,26 +86,57 @@ def _short(value: float | None) -> float | int | None:
 
 def _column_to_list(c: ColumnProfile) -> list[Any]:
     return [
-        c.name, c.kind.value, c.nulls, c.distinct, _short(c.low), _short(c.high), _short(c.mean), _short(c.stddev),
-        [_short(q) for q in c.quantiles], [_short(e) for e in c.edges], list(c.histogram), dict(c.counts), list(c.hours),
-        [list(t) for t in c.top], c.declared_type,
-    ]  # fmt: skip
+        c.name,
+        c.kind.value,
+        c.nulls,
+        c.distinct,
+        _short(c.low),
+        _short(c.high),
+        _short(c.mean),
+        _short(c.stddev),
+        [_short(q) for q in c.quantiles],
+        [_short(e) for e in c.edges],
+        list(c.histogram),
+        dict(c.counts),
+        list(c.hours),
+        [list(t) for t in c.top],
+        c.declared_type,
+    ]
 
 
 def _column_from_list(v: list[Any]) -> ColumnProfile:
     return ColumnProfile(
-        name=v[0], kind=ColumnKind(v[1]), nulls=v[2], distinct=v[3], low=v[4], high=v[5], mean=v[6], stddev=v[7],
-        quantiles=tuple(v[8]), edges=tuple(v[9]), histogram=tuple(v[10]), counts=v[11], hours=tuple(v[12]),
-        top=tuple((t[0], t[1]) for t in v[13]), declared_type=v[14],
-    )  # fmt: skip
+        name=v[0],
+        kind=ColumnKind(v[1]),
+        nulls=v[2],
+        distinct=v[3],
+        low=v[4],
+        high=v[5],
+        mean=v[6],
+        stddev=v[7],
+        quantiles=tuple(v[8]),
+        edges=tuple(v[9]),
+        histogram=tuple(v[10]),
+        counts=v[11],
+        hours=tuple(v[12]),
+        top=tuple((t[0], t[1]) for t in v[13]),
+        declared_type=v[14],
+    )
 
 
 def encode_profile(profile: Profile) -> str:
     """Compact JSON, under 40 kB for 50 columns; positional per column because names repeat 50 times."""
     body = {
-        "v": FORMAT_VERSION, "p": profile.partition, "n": profile.rows, "d": profile.distinct_rows, "t": profile.newest,
-        "s": profile.sampled, "ok": profile.complete, "m": list(profile.missing), "c": [_column_to_list(c) for c in profile.columns],
-    }  # fmt: skip
+        "v": FORMAT_VERSION,
+        "p": profile.partition,
+        "n": profile.rows,
+        "d": profile.distinct_rows,
+        "t": profile.newest,
+        "s": profile.sampled,
+        "ok": profile.complete,
+        "m": list(profile.missing),
+        "c": [_column_to_list(c) for c in profile.columns],
+    }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -115,6 +146,12 @@ def decode_profile(text: str) -> Profile:
     if body.get("v") != FORMAT_VERSION:
         raise ValueError(f"profile format {body.get('v')!r} is not {FORMAT_VERSION}")
     return Profile(
-        partition=body["p"], rows=body["n"], distinct_rows=body["d"], newest=body["t"], sampled=body["s"],
-        complete=body["ok"], missing=tuple(body["m"]), columns=tuple(_column_from_list(c) for c in body["c"]),
-    )  # fmt: skip
+        partition=body["p"],
+        rows=body["n"],
+        distinct_rows=body["d"],
+        newest=body["t"],
+        sampled=body["s"],
+        complete=body["ok"],
+        missing=tuple(body["m"]),
+        columns=tuple(_column_from_list(c) for c in body["c"]),
+    )

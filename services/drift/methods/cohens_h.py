@@ -7,12 +7,11 @@ phi is 1/sqrt(n) whatever p is, so one threshold serves rare and common categori
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 
 
 def phi(share: float) -> float:

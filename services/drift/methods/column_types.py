@@ -8,23 +8,61 @@ from dataclasses import dataclass
 from services.drift.domain.profile import ColumnKind
 from services.drift.domain.schema import TypeDirection
 
-_PATTERN = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\))?\s*(with(?:out)? time zone)?\s*(\[\])?\s*$", re.IGNORECASE)
+_PATTERN = re.compile(
+    r"^\s*([A-Za-z_][A-Za-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\))?\s*(with(?:out)? time zone)?\s*(\[\])?\s*$", re.IGNORECASE
+)
 TEXT_LIMIT = 16_777_216
 SNOWFLAKE_INTEGERS = ("int", "integer", "bigint", "smallint", "tinyint", "byteint")
 INTEGER_DIGITS = {"smallint": 5, "int2": 5, "integer": 10, "int": 10, "int4": 10, "bigint": 19, "int8": 19, "serial": 10, "bigserial": 19}
 NAMES = {
-    "numeric": "decimal", "number": "decimal", "decimal": "decimal", "dec": "decimal",
-    "float": "float", "float4": "real", "float8": "float", "double": "float", "double precision": "float", "real": "real",
-    "varchar": "text", "string": "text", "text": "text", "character varying": "text", "nvarchar": "text", "char varying": "text",
-    "char": "char", "character": "char", "bpchar": "char", "nchar": "char",
-    "timestamp": "timestamp", "timestamp_ntz": "timestamp", "datetime": "timestamp", "timestampntz": "timestamp",
-    "timestamp_tz": "timestamptz", "timestamptz": "timestamptz", "timestamp_ltz": "timestampltz", "timestampltz": "timestampltz",
-    "boolean": "bool", "bool": "bool", "date": "date", "time": "time", "variant": "variant", "json": "json", "jsonb": "json",
-}  # fmt: skip
+    "numeric": "decimal",
+    "number": "decimal",
+    "decimal": "decimal",
+    "dec": "decimal",
+    "float": "float",
+    "float4": "real",
+    "float8": "float",
+    "double": "float",
+    "double precision": "float",
+    "real": "real",
+    "varchar": "text",
+    "string": "text",
+    "text": "text",
+    "character varying": "text",
+    "nvarchar": "text",
+    "char varying": "text",
+    "char": "char",
+    "character": "char",
+    "bpchar": "char",
+    "nchar": "char",
+    "timestamp": "timestamp",
+    "timestamp_ntz": "timestamp",
+    "datetime": "timestamp",
+    "timestampntz": "timestamp",
+    "timestamp_tz": "timestamptz",
+    "timestamptz": "timestamptz",
+    "timestamp_ltz": "timestampltz",
+    "timestampltz": "timestampltz",
+    "boolean": "bool",
+    "bool": "bool",
+    "date": "date",
+    "time": "time",
+    "variant": "variant",
+    "json": "json",
+    "jsonb": "json",
+}
 KINDS = {
-    "decimal": ColumnKind.NUMBER, "float": ColumnKind.NUMBER, "real": ColumnKind.NUMBER, "text": ColumnKind.TEXT, "char": ColumnKind.TEXT,
-    "timestamp": ColumnKind.TIME, "timestamptz": ColumnKind.TIME, "timestampltz": ColumnKind.TIME, "date": ColumnKind.TIME, "bool": ColumnKind.FLAG,
-}  # fmt: skip
+    "decimal": ColumnKind.NUMBER,
+    "float": ColumnKind.NUMBER,
+    "real": ColumnKind.NUMBER,
+    "text": ColumnKind.TEXT,
+    "char": ColumnKind.TEXT,
+    "timestamp": ColumnKind.TIME,
+    "timestamptz": ColumnKind.TIME,
+    "timestampltz": ColumnKind.TIME,
+    "date": ColumnKind.TIME,
+    "bool": ColumnKind.FLAG,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +121,8 @@ def _sized(family: str, size: int | None, scale: int | None, snowflake: bool) ->
 def direction(before: ColumnType, after: ColumnType) -> TypeDirection:
     """Whether every value of the old type fits the new one.
 
-    >>> direction(parse_type("VARCHAR(10)"), parse_type("TEXT")).value, direction(parse_type("NUMBER(12,2)"), parse_type("NUMBER(38,0)")).value
-    ('widened', 'narrowed')
+    >>> [direction(parse_type(a), parse_type(b)).value for a, b in (("VARCHAR(10)", "TEXT"), ("NUMBER(12,2)", "NUMBER(38,0)"))]
+    ['widened', 'narrowed']
     """
     if before.family == after.family:
         if before.family == "decimal":

@@ -82,9 +82,13 @@ def predict(state: VolumeState, moment: Moment) -> tuple[float | None, ...]:
     recent = state.recent.get(moment.season)
     past = state.year.get(year_ago(moment.at)) if moment.step >= DAY else None
     return (
-        statistics.median(recent) if recent else None, state.fast + index, state.slow + index, state.fast + coarse,
-        state.last[0] + index - state.last[1] if state.last else None, past[0] + state.fast - past[1] if past else None,
-    )  # fmt: skip
+        statistics.median(recent) if recent else None,
+        state.fast + index,
+        state.slow + index,
+        state.fast + coarse,
+        state.last[0] + index - state.last[1] if state.last else None,
+        past[0] + state.fast - past[1] if past else None,
+    )
 
 
 def forecast(state: VolumeState, moment: Moment, y: float) -> Forecast | None:
@@ -92,7 +96,9 @@ def forecast(state: VolumeState, moment: Moment, y: float) -> Forecast | None:
     predictions = predict(state, moment)
     known = [e for e in state.errors if e is not None]
     unknown = max(known) * 1.2 if known else 1.0
-    ranked = sorted((unknown if e is None else e, i) for i, (p, e) in enumerate(zip(predictions, state.errors, strict=True)) if p is not None)
+    ranked = sorted(
+        (unknown if e is None else e, i) for i, (p, e) in enumerate(zip(predictions, state.errors, strict=True)) if p is not None
+    )
     if not ranked:
         return None
     candidates = [p for e, i in ranked[:CANDIDATES] if e < CLOSE * ranked[0][0] or i == ranked[0][1] if (p := predictions[i]) is not None]
@@ -145,9 +151,14 @@ def _learn_levels(state: VolumeState, moment: Moment, y: float, made: Forecast |
     coarse = clipped - slow if coarse is None else coarse + COARSE * (clipped - slow - coarse)
     recent = (*state.recent.get(moment.season, ()), y)[-5:]
     return replace(
-        state, fast=fast, slow=slow, season=_put(state.season, moment.season, index), coarse=_put(state.coarse, moment.coarse, coarse),
-        recent={**state.recent, moment.season: recent}, last=(y, index),
-    )  # fmt: skip
+        state,
+        fast=fast,
+        slow=slow,
+        season=_put(state.season, moment.season, index),
+        coarse=_put(state.coarse, moment.coarse, coarse),
+        recent={**state.recent, moment.season: recent},
+        last=(y, index),
+    )
 
 
 def _put(table: Mapping[int, float], key: int, value: float) -> dict[int, float]:
@@ -157,7 +168,12 @@ def _put(table: Mapping[int, float], key: int, value: float) -> dict[int, float]
 def shift(state: VolumeState, by: float) -> VolumeState:
     """The bank at a new level, after a level shift has been adopted or accepted."""
     return replace(
-        state, fast=None if state.fast is None else state.fast + by, slow=None if state.slow is None else state.slow + by,
-        recent={c: tuple(v + by for v in values) for c, values in state.recent.items()}, window=tuple(v + by for v in state.window),
-        last=None if state.last is None else (state.last[0] + by, state.last[1]), pending=(), pending_zero=False,
-    )  # fmt: skip
+        state,
+        fast=None if state.fast is None else state.fast + by,
+        slow=None if state.slow is None else state.slow + by,
+        recent={c: tuple(v + by for v in values) for c, values in state.recent.items()},
+        window=tuple(v + by for v in state.window),
+        last=None if state.last is None else (state.last[0] + by, state.last[1]),
+        pending=(),
+        pending_zero=False,
+    )

@@ -6,12 +6,10 @@ smoothing, and its sampling noise does not depend on the shares.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 
 
 def hellinger(shares: Array, references: Array) -> Array:

@@ -46,6 +46,9 @@ class Provisional:
     categories: Floats
     announced: Floats
     """Per owner: surprise at which a move of it was last announced, 0 where none."""
+    moves: Floats
+    """Per metric, in units of the smallest relevant move: what a "false alarm" verdict teaches."""
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,21 @@ def empty_history(columns: tuple[Column, ...], units: Mapping[str, Unit]) -> His
     layout = layout_of(columns)
     blocks, texts = len(layout.blocks), len(layout.categorical)
     return History(
-        columns=columns, units=units, number=0, seasons=(), values=np.zeros((0, layout.fixed)), shares=np.zeros((0, blocks, BINS)),
-        sizes=np.zeros((0, blocks)), quantiles=np.zeros((0, blocks, len(LEVELS))), categories=np.zeros((0, texts, SLOTS)),
-        category_sizes=np.zeros((0, texts)), moves=np.zeros((0, len(layout.names))),
-        reference_errors=np.full((3, layout.fixed + blocks), np.nan), memories=(Memory(),) * texts,
+        columns=columns,
+        units=units,
+        number=0,
+        seasons=(),
+        values=np.zeros((0, layout.fixed)),
+        shares=np.zeros((0, blocks, BINS)),
+        sizes=np.zeros((0, blocks)),
+        quantiles=np.zeros((0, blocks, len(LEVELS))),
+        categories=np.zeros((0, texts, SLOTS)),
+        category_sizes=np.zeros((0, texts)),
+        moves=np.zeros((0, len(layout.names))),
+        reference_errors=np.full((3, layout.fixed + blocks), np.nan),
+        memories=(Memory(),) * texts,
         streaks=(0,) * (len(columns) + 1),
-    )  # fmt: skip
+    )
 
 
 def push(ring: Floats, row: Floats, limit: int) -> Floats:
@@ -135,15 +147,24 @@ def realign(history: History, columns: tuple[Column, ...], units: Mapping[str, U
     same_kind = {name for name, kind in columns if (name, kind) in set(history.columns)} | {""}
     kept = np.array([i if i >= 0 and new.names[at][0] in same_kind else -1 for at, i in enumerate(metric)], dtype=int)
     return replace(
-        fresh, number=history.number, seasons=history.seasons, rows=history.rows, units={**units, **history.units},
-        values=_take(history.values, kept[: new.fixed], np.nan), shares=_take(history.shares, block, 0.0),
-        sizes=_take(history.sizes, block, 0.0), quantiles=_take(history.quantiles, block, np.nan),
-        categories=_take(history.categories, text, 0.0), category_sizes=_take(history.category_sizes, text, 0.0),
+        fresh,
+        number=history.number,
+        seasons=history.seasons,
+        rows=history.rows,
+        units={**units, **history.units},
+        values=_take(history.values, kept[: new.fixed], np.nan),
+        shares=_take(history.shares, block, 0.0),
+        sizes=_take(history.sizes, block, 0.0),
+        quantiles=_take(history.quantiles, block, np.nan),
+        categories=_take(history.categories, text, 0.0),
+        category_sizes=_take(history.category_sizes, text, 0.0),
         moves=_take(history.moves, kept, np.nan),
-        reference_errors=_take(history.reference_errors, np.concatenate([kept[: new.fixed], np.where(block >= 0, block + old.fixed, -1)]), np.nan),
+        reference_errors=_take(
+            history.reference_errors, np.concatenate([kept[: new.fixed], np.where(block >= 0, block + old.fixed, -1)]), np.nan
+        ),
         memories=tuple(history.memories[i] if i >= 0 else Memory() for i in text),
         streaks=tuple(history.streaks[i] if i >= 0 else 0 for i in owner),
-    )  # fmt: skip
+    )
 
 
 def _positions(old: list[Any], new: list[Any]) -> npt.NDArray[np.int64]:
@@ -171,34 +192,66 @@ def _unpack(packed: Mapping[str, Any]) -> npt.NDArray[Any]:
 
 
 RINGS = ("values", "shares", "sizes", "quantiles", "categories", "category_sizes", "moves", "reference_errors")
+KINDS = {"quantiles": "f8"}
+"""Ties between a quantile and a current value must survive the round trip exactly."""
 
 
 def encode_history(history: History) -> str:
-    """JSON text; arrays as compressed 32-bit floats, which is far below any sampling error."""
-    body: dict[str, Any] = {name: _pack(getattr(history, name)) for name in RINGS}
+    """JSON text; arrays as compressed floats, of 32 bits where that is far below any sampling error."""
+    body: dict[str, Any] = {name: _pack(getattr(history, name), KINDS.get(name, "f4")) for name in RINGS}
     body |= {
-        "v": FORMAT, "columns": [[n, k.value] for n, k in history.columns], "number": history.number, "seasons": history.seasons,
-        "units": {n: [u.location, u.scale] for n, u in history.units.items()}, "rows": history.rows,
+        "v": FORMAT,
+        "columns": [[n, k.value] for n, k in history.columns],
+        "number": history.number,
+        "seasons": history.seasons,
+        "units": {n: [u.location, u.scale] for n, u in history.units.items()},
+        "rows": history.rows,
         "memories": [[dict(m.slots), {k: round(v, 6) for k, v in m.seen.items()}] for m in history.memories],
-        "streaks": history.streaks, "since": history.since, "signatures": history.signatures,
+        "streaks": history.streaks,
+        "since": history.since,
+        "signatures": history.signatures,
         "provisional": [_encode_provisional(p) for p in history.provisional],
-    }  # fmt: skip
+    }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
 def _encode_provisional(item: Provisional) -> dict[str, Any]:
     m = item.measurement
-    arrays = {"values": m.values, "errors": m.errors, "shares": m.shares, "sizes": m.sizes, "quantiles": m.quantiles, "top_sizes": m.top_sizes}
+    arrays = {
+        "values": m.values,
+        "errors": m.errors,
+        "shares": m.shares,
+        "sizes": m.sizes,
+        "quantiles": m.quantiles,
+        "top_sizes": m.top_sizes,
+    }
     return {
-        "number": item.number, "partition": item.partition, "moved": _pack(item.moved, "?"), "categories": _pack(item.categories), "announced": _pack(item.announced),
-        "tops": [dict(t) for t in m.tops], **{k: _pack(v) for k, v in arrays.items()},
-    }  # fmt: skip
+        "number": item.number,
+        "partition": item.partition,
+        "moved": _pack(item.moved, "?"),
+        "categories": _pack(item.categories),
+        "announced": _pack(item.announced),
+        "moves": _pack(item.moves),
+        "rows": item.rows,
+        "tops": [dict(t) for t in m.tops],
+        **{k: _pack(v, KINDS.get(k, "f4")) for k, v in arrays.items()},
+    }
 
 
 def _decode_provisional(body: Mapping[str, Any]) -> Provisional:
     names = ("values", "errors", "shares", "sizes", "quantiles")
-    measurement = Measurement(*(_unpack(body[n]) for n in names), tops=tuple(body["tops"]), top_sizes=_unpack(body["top_sizes"]))
-    return Provisional(body["number"], body["partition"], _unpack(body["moved"]), measurement, _unpack(body["categories"]), _unpack(body["announced"]))
+    values, errors, shares, sizes, quantiles = (_unpack(body[n]) for n in names)
+    measurement = Measurement(values, errors, shares, sizes, quantiles, tuple(body["tops"]), _unpack(body["top_sizes"]))
+    return Provisional(
+        body["number"],
+        body["partition"],
+        _unpack(body["moved"]),
+        measurement,
+        _unpack(body["categories"]),
+        _unpack(body["announced"]),
+        _unpack(body["moves"]),
+        body["rows"],
+    )
 
 
 def decode_history(text: str) -> History:
@@ -207,11 +260,15 @@ def decode_history(text: str) -> History:
     if body.get("v") != FORMAT:
         raise ValueError(f"drift state format {body.get('v')!r} is not {FORMAT}")
     return History(
-        columns=tuple((n, ColumnKind(k)) for n, k in body["columns"]), units={n: Unit(*u) for n, u in body["units"].items()},
-        number=body["number"], seasons=tuple(body["seasons"]), rows=tuple(body["rows"]),
-        memories=tuple(Memory(m[0], m[1]) for m in body["memories"]), streaks=tuple(body["streaks"]), since=body["since"],
+        columns=tuple((n, ColumnKind(k)) for n, k in body["columns"]),
+        units={n: Unit(*u) for n, u in body["units"].items()},
+        number=body["number"],
+        seasons=tuple(body["seasons"]),
+        rows=tuple(body["rows"]),
+        memories=tuple(Memory(m[0], m[1]) for m in body["memories"]),
+        streaks=tuple(body["streaks"]),
+        since=body["since"],
         signatures=tuple((p, tuple(s)) for p, s in body["signatures"]),
-        provisional=tuple(_decode_provisional(p) for p in body["provisional"]), **{name: _unpack(body[name]) for name in RINGS},
-    )  # fmt: skip
-
-
+        provisional=tuple(_decode_provisional(p) for p in body["provisional"]),
+        **{name: _unpack(body[name]) for name in RINGS},
+    )

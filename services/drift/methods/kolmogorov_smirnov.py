@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 
 
 def histogram_ks(shares: Array, references: Array) -> Array:
@@ -41,7 +41,8 @@ def quantile_ks(current: Array, references: Array, levels: Array, inner: tuple[i
     lower = np.where(tied, tie_floor, np.where(below_or_at == 0, 0.0, np.where(below_or_at > last, levels[last], upper)))
     p = levels[list(inner)][None, None, :]
     mass = np.maximum(np.maximum(lower - p, p - upper), 0.0)
-    unknown = np.isnan(references).any(axis=2)[:, :, None] | np.isnan(q)
+    incomplete = np.asarray(np.isnan(references).any(axis=2))
+    unknown = incomplete[:, :, None] | np.isnan(q)
     return np.asarray(np.where(unknown, np.nan, mass).max(axis=2))
 
 

@@ -95,11 +95,18 @@ def layout_of(columns: tuple[Column, ...]) -> Layout:
             owners += [i + 1 for i in members]
     kinds = [metric for _, metric in names]
     return Layout(
-        columns=columns, fixed=len(fixed), blocks=blocks, categorical=categorical, names=tuple(names), owner=np.array(owners),
+        columns=columns,
+        fixed=len(fixed),
+        blocks=blocks,
+        categorical=categorical,
+        names=tuple(names),
+        owner=np.array(owners),
         floors=np.array([MAGNITUDE_FLOORS.get(m, FLOORS.get(m, SHARE_FLOOR)) for m in kinds]),
-        is_ks=np.array([m in ("ks", "quantile_ks") for m in kinds]), is_hellinger=np.array([m in ("hellinger", "categories") for m in kinds]),
-        is_linear=np.array([m in MAGNITUDE_FLOORS for m in kinds]), is_tail=np.array([m in TAILS for _, m in fixed]),
+        is_ks=np.array([m in ("ks", "quantile_ks") for m in kinds]),
+        is_hellinger=np.array([m in ("hellinger", "categories") for m in kinds]),
+        is_linear=np.array([m in MAGNITUDE_FLOORS for m in kinds]),
+        is_tail=np.array([m in TAILS for _, m in fixed]),
         family=np.array([_family(m) for m in kinds]),
         tails=tuple((at, m) for at, (_, m) in enumerate(fixed) if m in TAILS),
         tail_blocks={at: blocks.index(owners[at] - 1) for at, (_, m) in enumerate(fixed) if m in TAILS},
-    )  # fmt: skip
+    )

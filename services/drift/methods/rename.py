@@ -13,16 +13,47 @@ from difflib import SequenceMatcher
 
 from services.drift.domain.profile import ColumnProfile
 
-ABBREVIATIONS = (
-    ("amount", "amt"), ("number", "num", "no", "nbr"), ("quantity", "qty"), ("code", "cd"), ("date", "dt", "day"), ("time", "ts", "timestamp", "datetime"),
-    ("identifier", "id", "key"), ("customer", "cust", "client"), ("country", "nation"), ("price", "cost", "rate", "fee"), ("description", "desc", "label", "text"),
-    ("origin", "src", "source", "from"), ("destination", "dest", "dst", "to", "target"), ("temperature", "temp"), ("pressure", "pres"), ("delay", "late", "lag"),
-    ("departure", "dep"), ("arrival", "arr"), ("scheduled", "sched"), ("count", "cnt", "n"), ("percent", "pct"), ("average", "avg", "mean"), ("address", "addr"),
-    ("distance", "dist"), ("total", "sum", "tot"), ("vendor", "supplier", "seller"), ("type", "kind", "category"), ("status", "state"), ("location", "loc", "place"),
-    ("minute", "min"), ("hour", "hr"), ("invoice", "bill"), ("unit", "item"), ("stock", "product"), ("carrier", "airline"), ("name", "title"), ("year", "yr"),
-)  # fmt: skip
-"""Common abbreviations and synonyms of column names."""
-_CANON = {word: group[0] for group in ABBREVIATIONS for word in group}
+ABBREVIATIONS = """
+amount amt
+number num no nbr
+quantity qty
+code cd
+date dt day
+time ts timestamp datetime
+identifier id key
+customer cust client
+country nation
+price cost rate fee
+description desc label text
+origin src source from
+destination dest dst to target
+temperature temp
+pressure pres
+delay late lag
+departure dep
+arrival arr
+scheduled sched
+count cnt n
+percent pct
+average avg mean
+address addr
+distance dist
+total sum tot
+vendor supplier seller
+type kind category
+status state
+location loc place
+minute min
+hour hr
+invoice bill
+unit item
+stock product
+carrier airline
+name title
+year yr
+"""
+"""Common abbreviations and synonyms of column names: those of a line mean the same, the first stands for all."""
+_CANON = {word: words[0] for words in map(str.split, ABBREVIATIONS.strip().splitlines()) for word in words}
 _PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
@@ -57,7 +88,7 @@ def name_likeness(old: str, new: str) -> float:
         return 1.0
     old_tokens, new_tokens = tokens(old), tokens(new)
     shorter, longer = sorted((old_tokens, new_tokens), key=len)
-    if shorter and longer[: len(shorter)] == shorter or longer[len(longer) - len(shorter) :] == shorter:
+    if (shorter and longer[: len(shorter)] == shorter) or longer[len(longer) - len(shorter) :] == shorter:
         return 1.0 if len(longer) == len(shorter) else 0.95
     common = len(set(old_tokens) & set(new_tokens)) / max(1, len(set(old_tokens) | set(new_tokens)))
     ratio = SequenceMatcher(None, plain_old, plain_new).ratio()

@@ -24,7 +24,9 @@ class Look:
     profile: Profile | None = None
 
 
-def schema_diff(before: Look, after: Look, dialect: str = "snowflake", rename_confidence: float = RENAME_CONFIDENCE) -> tuple[SchemaChange, ...]:
+def schema_diff(
+    before: Look, after: Look, dialect: str = "snowflake", rename_confidence: float = RENAME_CONFIDENCE
+) -> tuple[SchemaChange, ...]:
     """Changes in the order of the table's columns. A guessed rename takes the place of a removal and an addition."""
     old, new = ({c.name.casefold(): c for c in sorted(look.columns, key=lambda c: c.ordinal)} for look in (before, after))
     gone, come = ([c for key, c in mine.items() if key not in other] for mine, other in ((old, new), (new, old)))
@@ -32,7 +34,8 @@ def schema_diff(before: Look, after: Look, dialect: str = "snowflake", rename_co
     taken = {c.name for c, _, _ in renames} | {c.name for _, c, _ in renames}
     pairs = [(old[key], new[key]) for key in old if key in new] + [(a, b) for a, b, _ in renames]
     changes = [
-        SchemaChange(ChangeKind.RENAMED, a.name, to=b.name, confidence=round(found.confidence, 3), reasons=found.reasons) for a, b, found in renames
+        SchemaChange(ChangeKind.RENAMED, a.name, to=b.name, confidence=round(found.confidence, 3), reasons=found.reasons)
+        for a, b, found in renames
     ]
     for a, b in pairs:
         changes += _column_changes(a, b, dialect)

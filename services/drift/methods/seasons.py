@@ -25,8 +25,10 @@ def secondary_class(moment: dt.datetime, step: float) -> int:
 
 @lru_cache(maxsize=512)
 def _holidays_of(country: str, year: int) -> dict[dt.date, str]:
+    """`country` may name a subdivision: `AT-9`. A code that nobody knows has no holidays."""
+    code, _, subdivision = country.partition("-")
     try:
-        return dict(holidays.country_holidays(country, years=year))
+        return dict(holidays.country_holidays(code, subdiv=subdivision or None, years=year))
     except NotImplementedError:
         return {}
 

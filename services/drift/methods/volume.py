@@ -210,7 +210,15 @@ def _is_same_story(state: VolumeState, move: _Move, y: float, rows: float, made:
 
 
 def _advance(
-    state: VolumeState, moment: Moment, y: float, rows: float, made: Forecast | None, move: _Move, away: bool, told: bool, settings: VolumeSettings
+    state: VolumeState,
+    moment: Moment,
+    y: float,
+    rows: float,
+    made: Forecast | None,
+    move: _Move,
+    away: bool,
+    told: bool,
+    settings: VolumeSettings,
 ) -> VolumeState:
     """The state after a point: what it teaches when it is accepted, what is kept of it when it is away."""
     slow = move.kind.startswith("slow")
@@ -220,9 +228,13 @@ def _advance(
     elif not away and move.surprise <= 0.6 * settings.threshold:
         state = replace(state, pending=())
     state = replace(
-        state, since_told=0 if told else state.since_told + 1, told=move.surprise if told else state.told,
-        cooldown=14 if slow and away else max(0, state.cooldown - 1), previous=(*state.previous, rows)[-3:], last_moment=moment.at.isoformat(),
-    )  # fmt: skip
+        state,
+        since_told=0 if told else state.since_told + 1,
+        told=move.surprise if told else state.told,
+        cooldown=14 if slow and away else max(0, state.cooldown - 1),
+        previous=(*state.previous, rows)[-3:],
+        last_moment=moment.at.isoformat(),
+    )
     if not away or (slow and rows > 0):
         state = _accept_point(state, moment, y, rows, made, move, repeated_counts=not away)
     if slow and away:
@@ -242,11 +254,14 @@ def _accept_point(
         holidays[moment.holiday] = y - made.value
     ordinary = made is not None and not (moment.holiday or moment.near)
     state = replace(
-        state, zeros={**state.zeros, moment.coarse: (zeros + (rows == 0), loads + 1)}, repeats=(same, pairs), holidays=holidays,
+        state,
+        zeros={**state.zeros, moment.coarse: (zeros + (rows == 0), loads + 1)},
+        repeats=(same, pairs),
+        holidays=holidays,
         quiet=(*state.quiet, y)[-60:] if rows > 0 else state.quiet,
         ups=(*state.ups, move.z)[-RING:] if ordinary and move.z > 0 else state.ups,
         downs=(*state.downs, -move.z)[-RING:] if ordinary and move.z <= 0 else state.downs,
-    )  # fmt: skip
+    )
     state = accept(state, moment, y, made)
     if moment.holiday or rows == 0:
         return state
@@ -280,6 +295,14 @@ def _describe(
         low = None if down is None else max(0.0, math.expm1(made.value - down * made.error))
         drop = None if low is None or made.rows <= 0 else min(1.0, 1 - low / made.rows)
     return VolumeJudgement(
-        alert=away and not ongoing, ongoing=ongoing, score=move.surprise / settings.threshold, kind=move.kind if away else "", rows=rows,
-        expected=None if made is None else made.rows, low=low, high=high, detectable_drop=drop, adopted_shift=None,
-    )  # fmt: skip
+        alert=away and not ongoing,
+        ongoing=ongoing,
+        score=move.surprise / settings.threshold,
+        kind=move.kind if away else "",
+        rows=rows,
+        expected=None if made is None else made.rows,
+        low=low,
+        high=high,
+        detectable_drop=drop,
+        adopted_shift=None,
+    )

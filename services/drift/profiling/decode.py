@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from services.drift.domain.profile import ColumnKind, ColumnProfile, Profile
@@ -73,7 +74,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
 def _histogram(cumulative: list[Any] | Any, finite: int) -> tuple[int, ...]:
     values = [int(v) for v in (cumulative if isinstance(cumulative, list) else [cumulative])]
     bounds = [0, *values, finite]
-    return tuple(max(0, b - a) for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(max(0, b - a) for a, b in pairwise(bounds))
 
 
 def _profile(
@@ -87,10 +88,15 @@ def _profile(
     newest = cells.get((-1, "newest"))
     distinct = cells.get((-1, "distinct_rows"))
     return Profile(
-        partition=part, rows=rows, columns=columns, distinct_rows=None if distinct is None else int(distinct),
-        newest=None if newest is None else partition_key(newest), sampled=plan.sample, complete=not missing,
+        partition=part,
+        rows=rows,
+        columns=columns,
+        distinct_rows=None if distinct is None else int(distinct),
+        newest=None if newest is None else partition_key(newest),
+        sampled=plan.sample,
+        complete=not missing,
         missing=tuple(plan.columns[i].name for i in sorted(missing)),
-    )  # fmt: skip
+    )
 
 
 def _column(plan: ProfilePlan, index: int, rows: int, found: Mapping[str, Any], top: list[tuple[str, int]]) -> ColumnProfile:
@@ -102,9 +108,19 @@ def _column(plan: ProfilePlan, index: int, rows: int, found: Mapping[str, Any], 
         histogram = _histogram(found["cumulative"], counts.get("finite", nonnull))
     distinct = found.get("distinct")
     return ColumnProfile(
-        name=column.name, kind=column.kind, nulls=rows - nonnull, distinct=None if distinct is None else int(distinct),
-        low=_number(found.get("low")), high=_number(found.get("high")), mean=_number(found.get("mean")), stddev=_number(found.get("stddev")),
-        quantiles=_numbers(found.get("quantiles")), edges=column.edges if histogram else (), histogram=histogram, counts=counts,
+        name=column.name,
+        kind=column.kind,
+        nulls=rows - nonnull,
+        distinct=None if distinct is None else int(distinct),
+        low=_number(found.get("low")),
+        high=_number(found.get("high")),
+        mean=_number(found.get("mean")),
+        stddev=_number(found.get("stddev")),
+        quantiles=_numbers(found.get("quantiles")),
+        edges=column.edges if histogram else (),
+        histogram=histogram,
+        counts=counts,
         hours=tuple(int(v) for v in found["hours"]) if column.kind is ColumnKind.TIME and "hours" in found else (),
-        top=tuple(sorted(top, key=lambda t: (-t[1], t[0]))), declared_type=column.declared_type,
-    )  # fmt: skip
+        top=tuple(sorted(top, key=lambda t: (-t[1], t[0]))),
+        declared_type=column.declared_type,
+    )
