@@ -21,7 +21,7 @@ def connection(warehouse: Warehouse, **changes: object) -> connection_pb2.Connec
         "account": given["account"], "user": USER, "password": PASSWORD, "host": given["host"], "port": int(given["port"]),
         "protocol": given["protocol"], "database": warehouse.database, "schema": warehouse.schema,
     }  # fmt: skip
-    settings = connection_pb2.SnowflakeSettings(**(fields | changes))  # type: ignore[arg-type]
+    settings = connection_pb2.SnowflakeSettings(**(fields | changes))
     return connection_pb2.Connection(id=str(uuid.uuid4()), name="sf", snowflake=settings)
 
 
