@@ -97,6 +97,7 @@ class Parts:
         egress = ConnectionEgress(EgressPolicy(settings.egress_allow_loopback, settings.egress_allow_private))
         self.look = LookAtTable(egress, warehouses, self.watches, settings.drift_statement_seconds)
         self.judge = JudgeProfiles(self.engine, new_id, self.now)
+        self.rebuild = RebuildHistory(engine, self.judge, self.watches, self.profiles, self.findings, self.baselines, self.now)
 
     def use_cases(self) -> UseCases:
         """What callers can ask for."""
@@ -105,7 +106,7 @@ class Parts:
         get_baseline = GetBaseline(self.baselines, self.watches, self.profiles)
         return UseCases(
             evaluate_dataset=EvaluateDataset(
-                self.registry, self.look, history, self.judge, self.watches, self.profiles, self.baselines, self.now, new_id
+                self.registry, self.look, history, self.judge, self.rebuild, self.watches, self.profiles, self.baselines, self.now, new_id
             ),
             list_drifts=ListDrifts(self.findings, self.registry),
             get_drift=GetDrift(self.findings),
@@ -126,8 +127,7 @@ class Parts:
     def background(self) -> Sequence[Background]:
         """All that runs beside the calls."""
         settings = self.settings
-        rebuild = RebuildHistory(self.engine, self.judge, self.watches, self.profiles, self.findings, self.baselines, self.now)
-        run = RunBackfill(self.registry, self.look, self.judge, rebuild, self.watches, self.profiles, self.queue, self.now, new_id)
+        run = RunBackfill(self.registry, self.look, self.judge, self.rebuild, self.watches, self.profiles, self.queue, self.now, new_id)
         work = WorkBackfills(self.queue, run, settings.backfill_lease_seconds)
         prune = PruneHistory(self.housekeeping, self.now, settings.profile_retention_days, settings.finding_retention_days)
         relay = RelayAuditEvents(self.outbox, self.trail)

@@ -78,5 +78,5 @@ class AcceptBaseline:
         return tuple(dict.fromkeys(stored))
 
     def _accepted(self, watch: Watch, decision: Decision, settings: WatchSettings) -> Watch:
-        state = self._engine.accept(self._engine.load(watch.state), decision.columns, decision.mode, settings)
+        state = self._engine.accept(self._engine.load(watch.state), decision.columns, decision.mode or Mode.FROM_NOW_ON, settings)
         return replace(watch, state=self._engine.dump(state), decisions=(*watch.decisions, decision))

@@ -14,9 +14,10 @@ from services.drift.app.judge_profiles import Case, Folded, JudgeProfiles
 from services.drift.app.look_at_table import Look, LookAtTable, Subject
 from services.drift.app.new_baseline import WINDOW, Reason, next_baseline
 from services.drift.app.ports import BaselineStore, NewBaseline, Outcome, ProfileStore, Registry, WatchStore
+from services.drift.app.rebuild_history import RebuildHistory
 from services.drift.app.settings_of import settings_of
 from services.drift.domain.baseline import Origin
-from services.drift.domain.errors import StateMoved, TableNotFound, TenantSuspended
+from services.drift.domain.errors import StateMoved, StateUnreadable, TableNotFound, TenantSuspended
 from services.drift.domain.periods import instant, local_time, start_of
 from services.drift.domain.record import DriftKind, Evaluation, Finding, Found, Severity, Watch, worst_first
 
@@ -45,6 +46,7 @@ class EvaluateDataset:
         look: LookAtTable,
         history: AwaitHistory,
         judge: JudgeProfiles,
+        rebuild: RebuildHistory,
         watches: WatchStore,
         profiles: ProfileStore,
         baselines: BaselineStore,
@@ -55,6 +57,7 @@ class EvaluateDataset:
         self._look = look
         self._history = history
         self._judge = judge
+        self._rebuild = rebuild
         self._watches = watches
         self._profiles = profiles
         self._baselines = baselines
@@ -82,6 +85,10 @@ class EvaluateDataset:
                 known = await self._watches.evaluation(command.tenant_id, command.run_id)
                 if known:
                     return known
+            except StateUnreadable:
+                _log.warning("A dataset is learned anew.", extra={"dataset": command.dataset_id})
+                reason = Reason(Origin.BACKFILL, "Learned anew from the stored profiles, by a newer version of the engine.")
+                await self._rebuild.execute(subject, watch, reason)
         raise DependencyUnavailable("Too many evaluations of this dataset run at the same time; try again.", service="drift")
 
     async def _watch(self, subject: Subject) -> Watch:
@@ -97,8 +104,17 @@ class EvaluateDataset:
             return await self._store(command, Folded(watch), [self._gone(command, subject, watch)], complete=False, stored=None)
         watch, expired = await self._without_expired(subject, watch)
         watch = replace(watch, memos={**look.watch.memos, **watch.memos}, exact=look.watch.exact, lag=look.watch.lag)
-        window = await self._profiles.newest(subject.tenant_id, subject.dataset.id, watch.layout, WINDOW, learned=True)
-        case = Case(subject.dataset.id, command.run_id, subject.settings, look.table, look.profiles, look.troubles, window)
+        window = await self._profiles.newest(subject.tenant_id, subject.dataset.id, watch.layout, WINDOW)
+        case = Case(
+            dataset_id=subject.dataset.id,
+            run_id=command.run_id,
+            settings=subject.settings,
+            table=look.table,
+            profiles=look.profiles,
+            troubles=look.troubles,
+            window=window,
+            dialect=subject.dataset.dialect,
+        )
         folded = await asyncio.to_thread(self._judge.execute, watch, case)
         folded.baselines[:0] = expired
         complete = bool(folded.profiles) and all(kept.profile.complete for kept in folded.profiles)

@@ -12,7 +12,7 @@ from services.drift.app.actor import Actor
 from services.drift.app.ports import Engine, FindingStore, Registry, WatchStore
 from services.drift.app.settings_of import settings_of
 from services.drift.domain.errors import StateMoved
-from services.drift.domain.record import Feedback, FeedbackVerdict, Finding, Watch
+from services.drift.domain.record import Decision, Feedback, FeedbackVerdict, Finding, Watch
 from services.drift.domain.watch_settings import WatchSettings
 
 _ATTEMPTS = 8
@@ -59,9 +59,12 @@ class JudgeDrift:
         raise DependencyUnavailable("Too many evaluations of this dataset run at the same time; try again.", service="drift")
 
     def _heard(self, watch: Watch, finding: Finding, verdict: FeedbackVerdict, settings: WatchSettings) -> Watch:
-        """Both states hear it: the newest period may be judged again from the one before."""
+        """Both states hear it, and so does the newest period when it is judged again."""
+        found = finding.found
         state, before = (
-            self._engine.dump(self._engine.feedback(self._engine.load(text), finding.found, verdict, settings))
+            self._engine.dump(self._engine.feedback(self._engine.load(text), found, verdict, settings))
             for text in (watch.state, watch.before)
         )
-        return replace(watch, state=state, before=before)
+        decision = Decision(frozenset(found.columns), verdict=verdict, kind=found.kind, change=found.change)
+        newest = finding.partition_time >= watch.period
+        return replace(watch, state=state, before=before, decisions=(*watch.decisions, decision) if newest else watch.decisions)

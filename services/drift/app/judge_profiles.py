@@ -11,11 +11,23 @@ from services.drift.app.ports import Engine, Judged, Judgement, NewBaseline
 from services.drift.domain.baseline import Origin
 from services.drift.domain.dataset import CatalogTable
 from services.drift.domain.profile import Profile
-from services.drift.domain.record import Decision, DriftKind, Finding, Found, KeptProfile, Severity, Standing, Watch
+from services.drift.domain.record import (
+    Decision,
+    DriftKind,
+    Finding,
+    Found,
+    KeptProfile,
+    SeriesPlot,
+    SeriesPoint,
+    Severity,
+    Standing,
+    Watch,
+)
 from services.drift.domain.watch_settings import Watched, WatchSettings
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The newest period of a dataset that was never judged."""
+_MOST_POINTS = 90
 _WATCHED = {DriftKind.SCHEMA: Watched.SCHEMA, DriftKind.VOLUME: Watched.VOLUME, DriftKind.DISTRIBUTION: Watched.DISTRIBUTION}
 
 
@@ -42,7 +54,8 @@ class Case:
     troubles: tuple[str, ...] = ()
     """Why profiles miss something."""
     window: Sequence[KeptProfile] = ()
-    """Profiles that were learned before, by time."""
+    """Profiles before these, by time."""
+    dialect: str = "snowflake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +96,14 @@ class JudgeProfiles:
         watch = folded.watch
         again = dated.period == watch.period
         base = watch.before if again else watch.state
-        judgement = self._engine.judge(self._engine.load(base), Judged(dated.profile, case.table, dated.time), case.settings)
+        judged = Judged(dated.profile, case.table, dated.time, case.dialect)
+        known = self._engine.load(base)
+        if again:
+            # Before its first period nothing is known of a table's columns, and a column may go within the day.
+            known = self._engine.with_columns_of(known, self._engine.load(watch.state))
+        judgement = self._engine.judge(known, judged, case.settings)
         decisions = watch.decisions if again else ()
-        state = judgement.state
-        for decision in decisions:
-            state = self._engine.accept(state, decision.columns, decision.mode, case.settings)
+        state = self._decided(judgement, decisions, case.settings)
         # What is incomplete is told and teaches nothing: a column that was not measured has not changed.
         learned = self._engine.dump(state) if dated.profile.complete else base
         after = replace(watch, state=learned, before=base, period=dated.period, decisions=decisions)
@@ -96,12 +112,25 @@ class JudgeProfiles:
         folded = Folded(after, _replaced(folded.profiles, kept), [*folded.findings], [*folded.baselines])
         folded = self._with_baselines(folded, judgement, case)
         version = max(folded.watch.baseline_version, 0)
-        folded.findings.extend(self._finding(one, kept, case, version) for one in found)
+        series = _series([*case.window, *folded.profiles])
+        folded.findings.extend(self._finding(one, kept, case, version, series) for one in found)
         return folded
+
+    def _decided(self, judgement: Judgement, decisions: tuple[Decision, ...], settings: WatchSettings) -> object:
+        """The state after what was decided about the period before it was judged again."""
+        state = judgement.state
+        for decision in decisions:
+            if decision.mode is not None:
+                state = self._engine.accept(state, decision.columns, decision.mode, settings)
+            elif decision.verdict is not None:
+                for found in judgement.found:
+                    if (found.kind, found.change) == (decision.kind, decision.change):
+                        state = self._engine.feedback(state, found, decision.verdict, settings)
+        return state
 
     def _kept(self, dated: Dated, judgement: Judgement, case: Case, decisions: tuple[Decision, ...]) -> KeptProfile:
         standing = judgement.standing if dated.profile.complete else Standing.INCOMPLETE
-        if decisions and standing is Standing.DRIFTED:
+        if standing is Standing.DRIFTED and any(decision.mode is not None for decision in decisions):
             standing = Standing.ACCEPTED
         return KeptProfile(
             id=self._new_id(),
@@ -123,19 +152,21 @@ class JudgeProfiles:
         if folded.watch.baseline_version == 0:
             reasons.append(Reason(Origin.INITIAL, "The first profile of the table."))
         if judgement.adopted:
-            columns = tuple(column for column in judgement.adopted if column)
-            reasons.append(Reason(Origin.ADOPTED, "The change held for as long as the settings ask for.", columns=columns))
+            columns = tuple(adopted.column for adopted in judgement.adopted if adopted.column)
+            text = "; ".join(adopted.text for adopted in judgement.adopted)
+            reasons.append(Reason(Origin.ADOPTED, f"Held long enough to be normal: {text}.", columns=columns))
         window = [*case.window, *folded.profiles]
         for reason in reasons:
             watch, new = next_baseline(folded.watch, folded.watch.before, window, reason, self._now())
             folded = replace(folded, watch=watch, baselines=[*folded.baselines, new])
         return folded
 
-    def _finding(self, found: Found, kept: KeptProfile, case: Case, version: int) -> Finding:
+    def _finding(self, found: Found, kept: KeptProfile, case: Case, version: int, series: SeriesPlot) -> Finding:
+        plots = found.plots or ((series,) if found.kind is DriftKind.VOLUME else ())
         return Finding(
             id=self._new_id(),
             dataset_id=case.dataset_id,
-            found=replace(found, since=found.since or kept.time),
+            found=replace(found, since=found.since or kept.time, plots=plots, partition=kept.profile.partition),
             partition_time=kept.time,
             create_time=self._now(),
             profile_id=kept.id,
@@ -146,11 +177,20 @@ class JudgeProfiles:
 
 def _wanted(found: Sequence[Found], decisions: tuple[Decision, ...], settings: WatchSettings) -> list[Found]:
     """Of what was found, that which is watched and was not accepted meanwhile."""
-    return [one for one in found if _WATCHED[one.kind] in settings.watch and not any(_covers(decision, one) for decision in decisions)]
+    return [one for one in found if _WATCHED[one.kind] in settings.watch and not any(decision.covers(one) for decision in decisions)]
 
 
-def _covers(decision: Decision, found: Found) -> bool:
-    return not decision.columns or (bool(found.columns) and decision.columns.issuperset(found.columns))
+def _series(profiles: Sequence[KeptProfile]) -> SeriesPlot:
+    """Rows over time with the band that each was expected in, of the newest profiles."""
+    newest = {profile.period: profile for profile in profiles}
+    points = (_point(newest[period]) for period in sorted(newest)[-_MOST_POINTS:])
+    return SeriesPlot("", tuple(points))
+
+
+def _point(kept: KeptProfile) -> SeriesPoint:
+    band = kept.band
+    figures = (band.expected, band.low, band.high) if band else (None, None, None)
+    return SeriesPoint(kept.time, kept.profile.rows / kept.profile.sampled, *figures)
 
 
 def _incomplete(profile: Profile, troubles: tuple[str, ...]) -> list[Found]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from statistics import median
 
 from services.drift.domain.dataset import CatalogColumn, CatalogTable
@@ -47,25 +48,32 @@ class ProfileWish:
 
 
 def watched_columns(table: CatalogTable, settings: WatchSettings) -> tuple[CatalogColumn, ...]:
-    """The columns to profile, in the order of the table; names in settings match whatever their case, when that is clear."""
-    only = _meant(table, settings.only)
-    ignored = _meant(table, settings.ignored)
-    return tuple(column for column in table.columns if (not settings.only or column.name in only) and column.name not in ignored)
+    """The columns to profile, in the order of the table."""
+    included, excluded = meant_columns(table, settings.include), meant_columns(table, settings.exclude)
+    return tuple(one for one in table.columns if (not settings.include or one.name in included) and one.name not in excluded)
 
 
-def _meant(table: CatalogTable, names: Iterable[str]) -> frozenset[str]:
-    return frozenset(column.name for name in names if (column := table.column(name)))
+def meant_columns(table: CatalogTable, names: Iterable[str]) -> frozenset[str]:
+    """Stored names of the columns that are named exactly, or whatever the case, or by a shell pattern such as `addr_*`."""
+    found = set()
+    for name in names:
+        exact = table.column(name)
+        if exact:
+            found.add(exact.name)
+        elif any(character in name for character in "*?["):
+            found |= {column.name for column in table.columns if fnmatchcase(column.name.casefold(), name.casefold())}
+    return frozenset(found)
 
 
 def plan_of(wish: ProfileWish) -> ProfilePlan:
     """The plan that the SQL is made of."""
     partition, span = wish.settings.partition, wish.span
-    sensitive = _meant(wish.table, wish.settings.sensitive) | _meant(wish.table, wish.sensitive)
+    sensitive = meant_columns(wish.table, wish.settings.sensitive) | meant_columns(wish.table, wish.sensitive)
     column = wish.table.column(partition.column) if partition else None
     bounded = span if partition else None
     return ProfilePlan(
         table=wish.table.path,
-        columns=tuple(_column_plan(column, wish.memos, sensitive) for column in watched_columns(wish.table, wish.settings)),
+        columns=tuple(_column_plan(one, wish, sensitive) for one in watched_columns(wish.table, wish.settings)),
         partition_column=column.name if column else None,
         grain=partition.grain if partition else wish.settings.grain,
         start=bounded.first.isoformat() if bounded else None,
@@ -77,10 +85,11 @@ def plan_of(wish: ProfileWish) -> ProfilePlan:
     )
 
 
-def _column_plan(column: CatalogColumn, memos: Mapping[str, ColumnMemo], sensitive: frozenset[str]) -> ColumnPlan:
-    memo = memos.get(column.name, ColumnMemo())
+def _column_plan(column: CatalogColumn, wish: ProfileWish, sensitive: frozenset[str]) -> ColumnPlan:
+    memo = wish.memos.get(column.name, ColumnMemo())
     edges = memo.edges if column.kind is ColumnKind.NUMBER else ()
-    return ColumnPlan(column.name, column.kind, edges, column.name in sensitive, memo.top, column.declared_type)
+    top = memo.top and wish.settings.top_values
+    return ColumnPlan(column.name, column.kind, edges, column.name in sensitive, top, column.declared_type)
 
 
 def new_memos(profiles: Sequence[Profile], known: Mapping[str, ColumnMemo]) -> dict[str, ColumnMemo]:

@@ -90,6 +90,16 @@ class Warehouses(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A change that held long enough to be normal from here on."""
+
+    column: str
+    """Empty for the number of rows."""
+    text: str
+    """What held, as part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the engine says of one profile."""
 
@@ -98,8 +108,7 @@ class Judgement:
     found: tuple[Found, ...]
     standing: Standing
     band: Band | None = None
-    adopted: tuple[str, ...] = ()
-    """Columns (or `` for the number of rows) whose change held long enough to be normal from here on."""
+    adopted: tuple[Adopted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,8 @@ class Judged:
     """What the catalogue says now; None for profiles of the past, whose columns nobody remembers."""
     instant: datetime
     """UTC instant of the partition's start."""
+    dialect: str = "snowflake"
+    """The warehouse that the table's types are of."""
 
 
 class Engine(Protocol):
@@ -120,9 +131,15 @@ class Engine(Protocol):
         """What is known before the first profile."""
         ...
 
-    def load(self, text: str) -> object: ...
+    def load(self, text: str) -> object:
+        """Raises StateUnreadable for what another version of the engine wrote."""
+        ...
 
     def dump(self, state: object) -> str: ...
+
+    def with_columns_of(self, state: object, known: object) -> object:
+        """The state, remembering the table's columns as `known` does if it remembers none: stored profiles do not tell them all."""
+        ...
 
     def judge(self, state: object, judged: Judged, settings: WatchSettings) -> Judgement: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,8 @@ from services.drift.app.judge_profiles import JudgeProfiles
 from services.drift.app.look_at_table import Subject
 from services.drift.app.new_baseline import Reason, next_baseline
 from services.drift.app.ports import Acceptance, BaselineStore, Engine, FindingStore, Judged, Outcome, ProfileStore, WatchStore
-from services.drift.domain.errors import StateMoved
+from services.drift.domain.baseline import Mode
+from services.drift.domain.errors import StateMoved, StateUnreadable
 from services.drift.domain.record import Band, Feedback, Finding, KeptProfile, Standing, Watch
 from services.drift.domain.watch_settings import WatchSettings
 
@@ -89,24 +91,24 @@ class RebuildHistory:
                 continue
             before = state
             judgement = self._engine.judge(state, Judged(profile.profile, None, profile.time), settings)
-            state, accepted = self._decided(judgement.state, profile, past.acceptances, settings)
+            state, accepted = self._decided(judgement.state, profile, past, settings)
             drifted = judgement.standing is Standing.DRIFTED
             standings[profile.id] = (Standing.ACCEPTED if drifted and accepted else judgement.standing, judgement.band)
         newest = past.profiles[-1].period
-        state, before = (self._told(one, past.said, settings) for one in (state, before))
-        known = replace(watch, state=self._engine.dump(state), before=self._engine.dump(before), period=max(newest, watch.period))
-        return known, standings
+        texts = [self._dumped(learned, known) for learned, known in ((state, watch.state), (before, watch.before))]
+        return replace(watch, state=texts[0], before=texts[1], period=max(newest, watch.period)), standings
 
-    def _decided(
-        self, state: object, profile: KeptProfile, acceptances: Sequence[Acceptance], settings: WatchSettings
-    ) -> tuple[object, bool]:
-        """The state after what was accepted while this was the newest period, and whether anything was."""
-        there = [acceptance.decision for acceptance in acceptances if acceptance.period == profile.period]
+    def _dumped(self, learned: object, known: str) -> str:
+        with contextlib.suppress(StateUnreadable):
+            learned = self._engine.with_columns_of(learned, self._engine.load(known))
+        return self._engine.dump(learned)
+
+    def _decided(self, state: object, profile: KeptProfile, past: Past, settings: WatchSettings) -> tuple[object, bool]:
+        """The state after what was decided about this profile, and whether it was accepted."""
+        there = [acceptance.decision for acceptance in past.acceptances if acceptance.period == profile.period]
         for decision in there:
-            state = self._engine.accept(state, decision.columns, decision.mode, settings)
+            state = self._engine.accept(state, decision.columns, decision.mode or Mode.FROM_NOW_ON, settings)
+        for finding, feedback in past.said:
+            if finding.partition_time == profile.time:
+                state = self._engine.feedback(state, finding.found, feedback.verdict, settings)
         return state, bool(there)
-
-    def _told(self, state: object, said: Sequence[tuple[Finding, Feedback]], settings: WatchSettings) -> object:
-        for finding, feedback in said:
-            state = self._engine.feedback(state, finding.found, feedback.verdict, settings)
-        return state

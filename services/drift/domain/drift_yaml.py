@@ -82,14 +82,13 @@ class _Reader:
 
     def settings(self, root: Node) -> WatchSettings:
         found = self._mapping(root, _TOP)
-        columns = found.pop("columns", {})
+        columns, schema = found.pop("columns", {}), found.pop("schema", {})
         timezone = found.get("timezone", "UTC")
         partition = found.pop("partition", None)
         if partition is not None:
             partition = self._partition(partition, timezone)
         grain = found.pop("grain", Grain.DAY)
-        rules = found.pop("schema", {})
-        return WatchSettings(**found, **columns, partition=partition, grain=grain, schema_rules=rules)
+        return WatchSettings(**found, **columns, schema_rules=schema, partition=partition, grain=grain)
 
     def _partition(self, given: dict[str, Any], timezone: str) -> Partitioning | None:
         return Partitioning(**({"timezone": timezone} | given)) if "column" in given else None
@@ -216,6 +215,12 @@ def _sensitivity(reader: _Reader, node: Node) -> float:
     return _number(0.2, 5.0, f"one of {', '.join(SENSITIVITIES)}, or a number")(reader, node)
 
 
+def _flag(_: _Reader, node: Node) -> bool:
+    if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:bool":
+        raise _Wrong(node, "true or false is expected")
+    return str(node.value).lower() in ("true", "yes", "on")
+
+
 def _timezone(_: _Reader, node: Node) -> str:
     name = _text(node, "an IANA time zone, for example Europe/Vienna,")
     try:
@@ -248,6 +253,7 @@ _TOP: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
     "holidays": ("holidays", _holidays),
     "columns": ("columns", _Reader.columns),
     "schema": ("schema", _Reader.schema),
+    "top_values": ("top_values", _flag),
     "sample": ("sample", _number(0.0001, 1.0, "a share of the rows, for example 0.1,")),
     "backfill": ("backfill", _whole(0, MAX_BACKFILL, "a number of partitions")),
     "adopt_after": ("adopt_after", _whole(0, 1000, "a number of partitions")),
@@ -259,8 +265,8 @@ _PARTITION: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
     "delay_hours": ("delay_hours", _number(0, 24 * 31, "a number of hours")),
 }
 _COLUMNS: dict[str, tuple[str, Callable[[_Reader, Node], Any]]] = {
-    "only": ("only", _names),
-    "ignore": ("ignored", _names),
+    "include": ("include", _names),
+    "exclude": ("exclude", _names),
     "mute": ("muted", _names),
     "sensitive": ("sensitive", _names),
 }
@@ -278,12 +284,13 @@ def render_drift_yaml(settings: WatchSettings) -> str:
         "timezone": settings.timezone,
         **({"holidays": settings.holidays} if settings.holidays else {}),
         "columns": {
-            "only": list(settings.only),
-            "ignore": list(settings.ignored),
+            "include": list(settings.include),
+            "exclude": list(settings.exclude),
             "mute": list(settings.muted),
             "sensitive": list(settings.sensitive),
         },
         "schema": {change.value: rule.value for change, rule in settings.schema_rules.items()},
+        "top_values": settings.top_values,
         "sample": settings.sample,
         "backfill": settings.backfill,
         "adopt_after": settings.adopt_after,

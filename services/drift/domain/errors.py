@@ -144,5 +144,9 @@ def reason_of(error: DomainError) -> str:
     return next((_BACKFILL_REASONS[kind] for kind in type(error).__mro__ if kind in _BACKFILL_REASONS), "INTERNAL")
 
 
+class StateUnreadable(Exception):
+    """What is known of a dataset was written by another version of the engine: it is learned anew from the profiles."""
+
+
 class StateMoved(Exception):
     """Somebody else changed what is known of the dataset meanwhile: judge again. Never leaves the service."""

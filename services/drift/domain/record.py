@@ -114,6 +114,8 @@ class Found:
     current_value: float | None = None
     since: datetime | None = None
     plots: tuple[Plot, ...] = ()
+    partition: str = ""
+    """Name of the judged partition, as the profile has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,24 @@ class ColumnMemo:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An acceptance that was given for the newest period."""
+    """What somebody decided about the newest period: an acceptance, or what one finding was."""
 
     columns: frozenset[str]
-    """Empty for all, the number of rows included."""
-    mode: Mode
+    """Accepted ones, empty for all with the number of rows; or those of the finding."""
+    mode: Mode | None = None
+    """Of an acceptance."""
+    verdict: FeedbackVerdict | None = None
+    """Of feedback."""
+    kind: DriftKind | None = None
+    change: str = ""
+    """With `kind`: the finding that the feedback is about."""
+
+    def covers(self, found: Found) -> bool:
+        """Whether a finding of the period needs not be told any more."""
+        if self.verdict is None:
+            return not self.columns or (bool(found.columns) and self.columns.issuperset(found.columns))
+        same = (found.kind, found.change) == (self.kind, self.change) and frozenset(found.columns) == self.columns
+        return same and self.verdict is not FeedbackVerdict.REAL
 
 
 @dataclass(frozen=True, slots=True)

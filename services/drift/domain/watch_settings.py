@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -68,15 +69,18 @@ class WatchSettings:
     timezone: str = "UTC"
     holidays: str = ""
     """Country code, with a subdivision as in `AT-9`; empty for none."""
-    only: tuple[str, ...] = ()
-    """Columns that are profiled; empty for all."""
-    ignored: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    """Columns that are profiled, by name or shell pattern; empty for all."""
+    exclude: tuple[str, ...] = ()
     """Columns that are not profiled."""
     muted: tuple[str, ...] = ()
     """Columns that are profiled and never alarm."""
     sensitive: tuple[str, ...] = ()
     """Columns whose frequent values leave the warehouse as hashes only."""
-    schema_rules: dict[SchemaChange, SchemaRule] = field(default_factory=dict)
+    top_values: bool = True
+    """False: no values leave the warehouse, not even hashed."""
+    schema_rules: Mapping[SchemaChange, SchemaRule] = field(default_factory=dict)
+    """Changes that are told otherwise than by default: as loud as the change is harmful, and not at all when reordered."""
     sample: float = 1.0
     """Share of the rows that is read."""
     backfill: int = DEFAULT_BACKFILL

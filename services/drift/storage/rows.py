@@ -71,8 +71,18 @@ def to_watch(row: Row) -> Watch:
         memos={name: ColumnMemo(tuple(memo["edges"]), memo["top"]) for name, memo in json.loads(row["memos"]).items()},
         exact=row["exact"],
         lag=row["lag"],
-        decisions=tuple(Decision(frozenset(one["columns"]), Mode(one["mode"])) for one in json.loads(row["decisions"])),
+        decisions=tuple(_to_decision(one) for one in json.loads(row["decisions"])),
         revision=row["revision"],
+    )
+
+
+def _to_decision(kept: Mapping[str, Any]) -> Decision:
+    return Decision(
+        columns=frozenset(kept["columns"]),
+        mode=Mode(kept["mode"]) if kept["mode"] else None,
+        verdict=FeedbackVerdict(kept["verdict"]) if kept["verdict"] else None,
+        kind=DriftKind(kept["kind"]) if kept["kind"] else None,
+        change=kept["change"],
     )
 
 
@@ -90,7 +100,7 @@ def from_watch(tenant_id: str, watch: Watch) -> tuple[object, ...]:
         memos,
         watch.exact,
         watch.lag,
-        to_json([{"columns": sorted(decision.columns), "mode": decision.mode} for decision in watch.decisions]),
+        to_json([{**asdict(decision), "columns": sorted(decision.columns)} for decision in watch.decisions]),
     )
 
 
@@ -125,6 +135,7 @@ def from_found(found: Found) -> str:
             "baseline_value": found.baseline_value,
             "current_value": found.current_value,
             "since": found.since,
+            "partition": found.partition,
         }
     )
 
@@ -142,6 +153,7 @@ def to_finding(row: Row) -> Finding:
         current_value=content["current_value"],
         since=datetime.fromisoformat(content["since"]) if content["since"] else None,
         plots=tuple(_to_plot(plot) for plot in json.loads(row["plots"])),
+        partition=content["partition"],
     )
     return Finding(
         id=str(row["id"]),

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import grpc
 
 from chalkandduster.drift.v1 import backfill_pb2, baseline_pb2, profile_pb2
 from chalkandduster.registry.v1 import connection_pb2
-from services.drift.domain.backfill import BackfillState
+from tests.integration.drift.backfills import ended, started
 from tests.integration.drift.harness import Drift
 from tests.integration.drift.tables import DAILY, orders
 
 NO_HISTORY = "partition: {column: created_at}\nbackfill: 0\n"
-
-
-async def started(drift: Drift, dataset: str, **fields: Any) -> Any:
-    return await drift.user("editor").call("StartBackfill", backfill_pb2.StartBackfillRequest(dataset_id=dataset, **fields))
-
-
-async def ended(drift: Drift, dataset: str) -> Any:
-    """The backfill once it has ended."""
-    async with asyncio.timeout(30):
-        while True:
-            found = await drift.user("viewer").call("GetBackfill", backfill_pb2.GetBackfillRequest(dataset_id=dataset))
-            if BackfillState(backfill_pb2.Backfill.State.Name(found.state)).ended:
-                return found
-            await asyncio.sleep(0.05)
 
 
 async def profiled_days(drift: Drift, dataset: str) -> list[datetime]:

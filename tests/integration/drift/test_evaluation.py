@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 
 from chalkandduster.drift.v1 import backfill_pb2, evaluation_pb2, finding_pb2, profile_pb2
+from tests.integration.drift.backfills import ended, started
 from tests.integration.drift.harness import NOON, Drift
 from tests.integration.drift.tables import DAILY, another_day, orders
 
@@ -196,6 +197,26 @@ async def test_only_services_may_ask_for_an_evaluation(drift: Drift) -> None:
     assert error.code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)
     error = await drift.user("tenant_admin").refused("EvaluateDataset", _evaluate(str(uuid.uuid4())))
     assert error.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_state_of_another_version_is_learned_anew_from_the_profiles(drift: Drift) -> None:
+    await orders(drift)
+    dataset = drift.dataset("orders", DAILY)
+    await drift.service().evaluate(dataset)
+    await drift.sql("UPDATE drift.watches SET state = 'of another version', before = 'of another version'")
+    await another_day(drift, "2026-03-12", rows=10)
+    drift.clock[0] = NOON + timedelta(days=1)
+    assert [finding.change for finding in (await drift.service().evaluate(dataset)).findings] == ["volume_drop"]
+
+
+async def test_columns_are_remembered_over_a_backfill(drift: Drift) -> None:
+    await orders(drift)
+    dataset = drift.dataset("orders", "partition: {column: created_at}\nbackfill: 0\n")
+    await drift.service().evaluate(dataset)
+    await started(drift, dataset)
+    await ended(drift, dataset)
+    await drift.sql("ALTER TABLE shop.orders DROP COLUMN email")
+    assert [finding.change for finding in (await drift.service().evaluate(dataset)).findings] == ["column_removed"]
 
 
 def _evaluate(dataset: str, run: str = "") -> object:

@@ -198,8 +198,8 @@ async def test_sensitive_values_leave_the_warehouse_as_hashes_that_differ_by_ten
 async def test_columns_are_chosen_by_the_settings(drift: Drift) -> None:
     await orders(drift)
     for settings, columns in (
-        ("columns: {only: [ID, amount]}\n", ["id", "amount"]),
-        ("columns: {ignore: [email, id]}\n", ["amount", "country", "created_at"]),
+        ("columns: {include: [ID, amount]}\n", ["id", "amount"]),
+        ("columns: {exclude: [email, id]}\n", ["amount", "country", "created_at"]),
     ):
         dataset = drift.dataset("orders", settings)
         await drift.service().evaluate(dataset)

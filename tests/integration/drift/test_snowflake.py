@@ -10,8 +10,8 @@ import pytest
 from chalkandduster.drift.v1 import backfill_pb2, evaluation_pb2, profile_pb2
 from chalkandduster.registry.v1 import connection_pb2
 from services.drift.warehouses import snowflake
+from tests.integration.drift.backfills import ended, started
 from tests.integration.drift.harness import Drift
-from tests.integration.drift.test_backfill import ended, started
 from tests.support.warehouse import PASSWORD, USER, Warehouse
 
 

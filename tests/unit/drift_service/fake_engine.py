@@ -8,6 +8,7 @@ from statistics import median
 
 from services.drift.app.ports import Judged, Judgement
 from services.drift.domain.baseline import Mode
+from services.drift.domain.errors import StateUnreadable
 from services.drift.domain.record import (
     Band,
     DriftKind,
@@ -46,6 +47,8 @@ class FakeEngine:
         return FakeState()
 
     def load(self, text: str) -> object:
+        if text == "of another version":
+            raise StateUnreadable
         kept = json.loads(text)
         aside = tuple(kept.pop("aside")) if kept.get("aside") else kept.pop("aside")
         columns = kept.pop("columns")
@@ -55,6 +58,11 @@ class FakeEngine:
     def dump(self, state: object) -> str:
         assert isinstance(state, FakeState)
         return json.dumps(state.__dict__)
+
+    def with_columns_of(self, state: object, known: object) -> object:
+        assert isinstance(state, FakeState)
+        assert isinstance(known, FakeState)
+        return replace(state, columns=state.columns or known.columns)
 
     def judge(self, state: object, judged: Judged, settings: WatchSettings) -> Judgement:
         assert isinstance(state, FakeState)

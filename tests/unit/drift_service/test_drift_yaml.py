@@ -17,11 +17,12 @@ grain: hour
 timezone: America/New_York
 holidays: at-9
 columns:
-  only: [a, b]
-  ignore: [c]
+  include: [a, b]
+  exclude: [c]
   mute: [d]
   sensitive: [e-mail]
 schema: {added: ignore, reordered: warning}
+top_values: false
 sample: 0.25
 backfill: 30
 adopt_after: 0
@@ -32,10 +33,10 @@ def test_everything_is_read() -> None:
     settings, problems = parse_drift_yaml(FULL)
     assert problems == ()
     assert settings.watch == {Watched.SCHEMA, Watched.DISTRIBUTION}
-    assert (settings.sensitivity, settings.false_alarms, settings.sample) == (1.3, 0.01, 0.25)
+    assert (settings.sensitivity, settings.false_alarms, settings.sample, settings.top_values) == (1.3, 0.01, 0.25, False)
     assert settings.partition is not None
     assert (settings.partition.column, settings.partition.grain, settings.partition.delay_hours) == ("created_at", Grain.WEEK, 6)
-    assert (settings.only, settings.ignored, settings.muted, settings.sensitive) == (("a", "b"), ("c",), ("d",), ("e-mail",))
+    assert (settings.include, settings.exclude, settings.muted, settings.sensitive) == (("a", "b"), ("c",), ("d",), ("e-mail",))
     assert settings.schema_rules == {SchemaChange.ADDED: SchemaRule.IGNORE, SchemaChange.REORDERED: SchemaRule.WARNING}
     assert (settings.holidays, settings.backfill, settings.adopt_after, settings.zone) == ("AT-9", 30, 0, "Europe/Vienna")
 
@@ -66,6 +67,7 @@ def test_partition_takes_the_zone_of_the_dataset_unless_it_has_its_own() -> None
         ("watch: schema\n", (1, 8), "a list is expected"),
         ("sensitivity: loud\n", (1, 14), "one of low, normal, high, or a number is expected"),
         ("sensitivity: 100\n", (1, 14), "from 0.2 to 5"),
+        ("top_values: 3\n", (1, 13), "true or false"),
         ("sample: 0\n", (1, 9), "from 0.0001 to 1"),
         ("sample: .nan\n", (1, 9), "a share of the rows"),
         ("backfill: 1.5\n", (1, 11), "without a fraction"),
@@ -95,7 +97,7 @@ def test_problem_says_where_and_what_was_expected(text: str, place: tuple[int, i
 
 
 def test_all_problems_are_told_in_the_order_of_the_lines() -> None:
-    _, problems = parse_drift_yaml("sample: 7\nwatch: 1\ncolumns: {mute: x, only: y}\nfoo: 1\n")
+    _, problems = parse_drift_yaml("sample: 7\nwatch: 1\ncolumns: {mute: x, include: y}\nfoo: 1\n")
     assert [problem.line for problem in problems] == [1, 2, 3, 3, 4]
 
 

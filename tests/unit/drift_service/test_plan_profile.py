@@ -39,9 +39,17 @@ def numbers(partition: str, low: float, high: float, rows: int = 100, distinct: 
 
 
 def test_names_in_settings_match_whatever_their_case_when_that_is_clear() -> None:
-    assert [one.name for one in watched_columns(TABLE, WatchSettings(only=("a", "AT")))] == ["A", "at"]
-    assert [one.name for one in watched_columns(TABLE, WatchSettings(ignored=("b",)))] == ["A", "B", "at"]
-    assert [one.name for one in watched_columns(TABLE, WatchSettings(ignored=("missing",)))] == ["A", "b", "B", "at"]
+    assert [one.name for one in watched_columns(TABLE, WatchSettings(include=("a", "AT")))] == ["A", "at"]
+    assert [one.name for one in watched_columns(TABLE, WatchSettings(exclude=("b",)))] == ["A", "B", "at"]
+    assert [one.name for one in watched_columns(TABLE, WatchSettings(exclude=("missing", "x*")))] == ["A", "b", "B", "at"]
+
+
+def test_names_may_be_shell_patterns() -> None:
+    assert [one.name for one in watched_columns(TABLE, WatchSettings(include=("A*",)))] == ["A", "at"]
+
+
+def test_no_values_leave_the_warehouse_when_that_is_asked_for() -> None:
+    assert not any(one.top for one in plan_of(wish(WatchSettings(top_values=False))).columns)
 
 
 def test_columns_excluded_from_samples_are_hashed_too() -> None:
