@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,10 @@ QUANTILE_LEVELS: tuple[float, ...] = (0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75
 """Levels every numeric and time quantile list is taken at; part of the stored format, so never reorder."""
 
 FORMAT_VERSION = 1
+BYTES_PER_COLUMN = 800
+LEAST_COLUMNS = 20
+"""Columns that even a narrow table may take the room of."""
+LEAST_VALUES = 8
 
 
 class ColumnKind(StrEnum):
@@ -125,7 +129,19 @@ def _column_from_list(v: list[Any]) -> ColumnProfile:
 
 
 def encode_profile(profile: Profile) -> str:
-    """Compact JSON, under 40 kB for 50 columns; positional per column because names repeat 50 times."""
+    """Compact JSON, under 40 kB for 50 columns; positional per column because names repeat 50 times.
+
+    Where frequent values are long, the rarest of them are left out until the text fits.
+    """
+    text, keep = _encoded(profile), max((len(c.top) for c in profile.columns), default=0)
+    limit = BYTES_PER_COLUMN * max(len(profile.columns), LEAST_COLUMNS)
+    while len(text.encode()) > limit and keep > LEAST_VALUES:
+        keep = max(LEAST_VALUES, keep * 3 // 4)
+        text = _encoded(replace(profile, columns=tuple(replace(c, top=c.top[:keep]) for c in profile.columns)))
+    return text
+
+
+def _encoded(profile: Profile) -> str:
     body = {
         "v": FORMAT_VERSION,
         "p": profile.partition,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from services.drift.app.ports import Judged, Judgement
+from dataclasses import replace
+
+from services.drift.app.ports import Adopted, Judged, Judgement
 from services.drift.domain.baseline import Mode
 from services.drift.domain.dataset import CatalogTable
+from services.drift.domain.errors import StateUnreadable
 from services.drift.domain.record import DriftKind, FeedbackVerdict, Found
 from services.drift.domain.schema import SchemaColumn
 from services.drift.domain.watch_settings import WatchSettings
@@ -21,15 +24,23 @@ class DriftEngine:
         return DatasetState()
 
     def load(self, text: str) -> object:
-        return decode_state(text)
+        try:
+            return decode_state(text)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise StateUnreadable from error
 
     def dump(self, state: object) -> str:
         return encode_state(_known(state))
 
+    def with_columns_of(self, state: object, known: object) -> object:
+        learned = _known(state)
+        return learned if learned.schema else replace(learned, schema=_known(known).schema)
+
     def judge(self, state: object, judged: Judged, settings: WatchSettings) -> Judgement:
-        look = Look(judged.profile, judged.instant, _columns(judged.table), _dialect(judged.table))
+        look = Look(judged.profile, judged.instant, _columns(judged.table), judged.dialect)
         verdict, after = judge(_known(state), look, settings)
-        return Judgement(after, verdict.found, verdict.standing, verdict.band, verdict.adopted)
+        adopted = tuple(Adopted(column, text) for column, text in verdict.adopted)
+        return Judgement(after, verdict.found, verdict.standing, verdict.band, adopted)
 
     def accept(self, state: object, columns: frozenset[str], mode: Mode, settings: WatchSettings) -> object:
         """ONCE leaves history as it is: what moved is known and not told again for a while."""
@@ -58,10 +69,3 @@ def _columns(table: CatalogTable | None) -> tuple[SchemaColumn, ...]:
     if table is None:
         return ()
     return tuple(SchemaColumn(c.name, c.declared_type, c.nullable, c.position) for c in table.columns)
-
-
-def _dialect(table: CatalogTable | None) -> str:
-    """Snowflake's types are told by their names: it has no type that Postgres spells with a space or in lower case."""
-    if table is None or all(c.declared_type == c.declared_type.upper() for c in table.columns):
-        return "snowflake"
-    return "postgres"

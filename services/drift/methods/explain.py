@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
@@ -107,7 +106,6 @@ def distribution_found(history: History, profile: Profile, scored: Scored, setti
         confidence=round(1 - min(1.0, settings.effective_tests * math.exp(-surprise)), 6),
         baseline_value=changes[0].baseline if changes else None,
         current_value=changes[0].current if changes else None,
-        since=_moment(history.since),
         plots=tuple(c.plot for c in changes if c.plot is not None),
     )
 
@@ -127,15 +125,6 @@ def _sentence(change: ColumnChange, with_effects: bool) -> str:
     shaped = change.change in ("distribution", "category_mix", "category_share", "new_values", "value_range")
     tail = f" ({', '.join(told)})" if told and with_effects and shaped else ""
     return (f"{change.column}: {change.words}" if change.column else change.words) + tail
-
-
-def _moment(partition: str | None) -> datetime | None:
-    """The start of a deviation, when its partition's key says so with an offset; local keys are the caller's to place in time."""
-    try:
-        moment = datetime.fromisoformat(partition) if partition else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def _by_raw(scored: Scored) -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from services.drift.domain.profile import Profile, decode_profile, encode_profile
-from services.drift.domain.record import Band, DriftKind, Found, SeriesPlot, SeriesPoint, Standing
+from services.drift.domain.record import Band, DriftKind, Found, Severity, Standing
 from services.drift.domain.schema import SchemaColumn
 from services.drift.domain.watch_settings import Watched, WatchSettings
 from services.drift.methods.distribution import DistributionSettings, learn, prepare, score_profile
@@ -22,15 +22,10 @@ from services.drift.methods.told import schema_found, volume_found
 from services.drift.methods.volume import VolumeJudgement, VolumeSettings, judge_volume
 from services.drift.methods.volume_state import VolumeState, decode_volume, encode_volume
 from services.drift.methods.wording import percent
-from services.drift.profiling.plan import PERIODS, Grain
+from services.drift.profiling.plan import PERIODS
 
 FORMAT = 1
-TRAIL = 60
-"""Points of the number of rows that a plot shows."""
 NEVER = 10**9
-
-Point = tuple[str, float, float | None, float | None, float | None]
-"""Instant, rows, expected, low, high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,8 @@ class DatasetState:
     schema: tuple[SchemaColumn, ...] = ()
     last_profile: Profile | None = None
     """For the content of columns that are gone at the next look."""
-    trail: tuple[Point, ...] = ()
+    since: str | None = None
+    """Instant of the partition at which the deviation of columns began that is going on, ISO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +64,8 @@ class Verdict:
     """Largest surprise of rows and columns over the alarm threshold; 1 and above alarms."""
     detectable: str
     """How large a change could be seen today, in words."""
-    adopted: tuple[str, ...] = ()
-    """Columns (an empty one for the number of rows) whose change held until it was taken as normal."""
+    adopted: tuple[tuple[str, str], ...] = ()
+    """Columns (an empty one for the number of rows) whose change held until it was taken as normal, each with words for it."""
 
 
 def judge(state: DatasetState, look: Look, settings: WatchSettings) -> tuple[Verdict, DatasetState]:
@@ -77,13 +73,12 @@ def judge(state: DatasetState, look: Look, settings: WatchSettings) -> tuple[Ver
     schema_said, schema = _judge_schema(state, look, settings)
     judged, volume, volume_said = _judge_volume(state, look, settings)
     history, score, columns_said, adopted = _judge_columns(state, look.profile, settings)
-    trail = (*state.trail, (look.instant.isoformat(), look.profile.rows / look.profile.sampled, judged.expected, judged.low, judged.high))[
-        -TRAIL:
-    ]
-    if volume_said:
-        volume_said = [replace(f, plots=(_series(trail),)) for f in volume_said]
     if judged.adopted_shift is not None:
-        adopted = ("", *adopted)
+        adopted = (("", f"the number of rows is {judged.adopted_shift:.2g} times what it was"), *adopted)
+    since = None if history is None or history.since is None else state.since or look.instant.isoformat()
+    if state.since is not None:
+        began = dt.datetime.fromisoformat(state.since)
+        columns_said = [replace(f, since=began) if f.severity is Severity.INFO else f for f in columns_said]
     watched = {DriftKind.SCHEMA: Watched.SCHEMA, DriftKind.VOLUME: Watched.VOLUME, DriftKind.DISTRIBUTION: Watched.DISTRIBUTION}
     found = tuple(f for f in (*schema_said, *volume_said, *columns_said) if watched[f.kind] in settings.watch)
     drifted = any(f.kind is not DriftKind.SCHEMA for f in found)
@@ -96,7 +91,7 @@ def judge(state: DatasetState, look: Look, settings: WatchSettings) -> tuple[Ver
         adopted=adopted,
     )
     last = look.profile if look.profile.columns and look.profile.rows else state.last_profile
-    return verdict, DatasetState(history, volume, schema, last, trail)
+    return verdict, DatasetState(history, volume, schema, last, since)
 
 
 def distribution_settings(settings: WatchSettings) -> DistributionSettings:
@@ -110,7 +105,7 @@ def distribution_settings(settings: WatchSettings) -> DistributionSettings:
 
 
 def volume_settings(settings: WatchSettings) -> VolumeSettings:
-    """The volume track's settings of a dataset. A shorter hold is the default of its step: hours go by faster than weeks."""
+    """The volume track's settings of a dataset. The default hold is what suits the step: hours go by faster than weeks."""
     grain = settings.partition.grain if settings.partition is not None else settings.grain
     step = PERIODS.get(grain, DAY)
     hold = None if settings.adopt_after == WatchSettings().adopt_after else settings.adopt_after or NEVER
@@ -125,7 +120,7 @@ def volume_settings(settings: WatchSettings) -> VolumeSettings:
 
 def _judge_columns(
     state: DatasetState, profile: Profile, settings: WatchSettings
-) -> tuple[History | None, float, list[Found], tuple[str, ...]]:
+) -> tuple[History | None, float, list[Found], tuple[tuple[str, str], ...]]:
     """What is incomplete or empty is not judged and teaches nothing."""
     if profile.rows == 0 or not profile.columns or not profile.complete or Watched.DISTRIBUTION not in settings.watch:
         return state.distribution, 0.0, [], ()
@@ -139,7 +134,8 @@ def _judge_columns(
     found = [distribution_found(history, profile, scored, own, ongoing=still)] if alarm or still else []
     names = ("", *(name for name, _ in history.columns))
     held = zip(names, history.streaks, after.streaks, strict=True)
-    adopted = tuple(name for name, before, now in held if name and before < own.adopt_after <= now)
+    reached = (name for name, before, now in held if name and before < own.adopt_after <= now)
+    adopted = tuple((name, f"{name} has held its change for {own.adopt_after} partitions") for name in reached)
     return after, scored.score if warm else 0.0, found, adopted
 
 
@@ -163,12 +159,6 @@ def _judge_schema(state: DatasetState, look: Look, settings: WatchSettings) -> t
     if not now or not state.schema:
         return [], now or state.schema
     return schema_found(state.schema, state.last_profile, now, look.profile, look.dialect, settings.schema_rules), now
-
-
-def _series(trail: Sequence[Point]) -> SeriesPlot:
-    return SeriesPlot(
-        "", tuple(SeriesPoint(dt.datetime.fromisoformat(at), rows, expected, low, high) for at, rows, expected, low, high in trail)
-    )
 
 
 def _band(judged: VolumeJudgement) -> Band | None:
@@ -201,7 +191,7 @@ def encode_state(state: DatasetState) -> str:
         "distribution": None if state.distribution is None else encode_history(state.distribution),
         "profile": None if state.last_profile is None else encode_profile(state.last_profile),
         "schema": [[c.name, c.type, c.nullable, c.ordinal] for c in state.schema],
-        "trail": state.trail,
+        "since": state.since,
     }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
@@ -216,8 +206,5 @@ def decode_state(text: str) -> DatasetState:
         volume=decode_volume(body["volume"]),
         schema=tuple(SchemaColumn(*c) for c in body["schema"]),
         last_profile=None if body["profile"] is None else decode_profile(body["profile"]),
-        trail=tuple((p[0], p[1], p[2], p[3], p[4]) for p in body["trail"]),
+        since=body["since"],
     )
-
-
-__all__ = ["DatasetState", "Grain", "Look", "Verdict", "decode_state", "encode_state", "judge"]

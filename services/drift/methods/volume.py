@@ -12,7 +12,7 @@ import math
 import statistics
 from dataclasses import dataclass, field, replace
 
-from services.drift.methods.exceedance import ExcessPrior, fit_tail
+from services.drift.methods.exceedance import ExcessPrior, Tail, fit_tail
 from services.drift.methods.forecast import DAY, RELEVANT, Forecast, Moment, accept, forecast, moment_of, shift
 from services.drift.methods.volume_state import VolumeState
 
@@ -110,7 +110,7 @@ def missing_loads(last: dt.datetime, now: dt.datetime, step_seconds: float, limi
 
 def _largest_move(state: VolumeState, moment: Moment, y: float, rows: float, made: Forecast, settings: VolumeSettings) -> _Move:
     z = _standardised(state, moment, y, made)
-    tail = fit_tail(state.ups if z > 0 else state.downs, settings.prior)
+    tail = _tail(state, z > 0, settings.prior)
     best = _Move(z, tail.surprise(abs(z)), "spike" if z > 0 else "drop")
     if rows == 0:
         return _Move(z, _empty_surprise(state, moment, made, best.surprise), "empty")
@@ -124,6 +124,12 @@ def _largest_move(state: VolumeState, moment: Moment, y: float, rows: float, mad
             if surprise > best.surprise:
                 best = _Move(z, surprise, "slow_rise" if direction > 0 else "slow_drop")
     return best
+
+
+def _tail(state: VolumeState, upwards: bool, prior: ExcessPrior) -> Tail:
+    """Tail of past errors on one side; of both while that side has too few."""
+    own = state.ups if upwards else state.downs
+    return fit_tail(own if len(own) >= prior.enough else (*state.ups, *state.downs), prior)
 
 
 def _standardised(state: VolumeState, moment: Moment, y: float, made: Forecast) -> float:
@@ -203,7 +209,7 @@ def _is_same_story(state: VolumeState, move: _Move, y: float, rows: float, made:
         if rows == 0:
             return state.pending_zero
         rest = (y - made.value) - statistics.median(state.pending[-3:])
-        tail = fit_tail(state.ups if rest > 0 else state.downs, settings.prior)
+        tail = _tail(state, rest > 0, settings.prior)
         if tail.surprise(abs(rest) / (1.3 * made.error)) < settings.threshold:
             return True
     return rows > 0 and state.since_told <= settings.follow_up and move.surprise < 1.5 * state.told
@@ -259,7 +265,7 @@ def _accept_point(
         repeats=(same, pairs),
         holidays=holidays,
         quiet=(*state.quiet, y)[-60:] if rows > 0 else state.quiet,
-        ups=(*state.ups, move.z)[-RING:] if ordinary and move.z > 0 else state.ups,
+        ups=(*state.ups, move.z)[-RING:] if ordinary and move.z >= 0 else state.ups,
         downs=(*state.downs, -move.z)[-RING:] if ordinary and move.z <= 0 else state.downs,
     )
     state = accept(state, moment, y, made)
@@ -290,7 +296,7 @@ def _describe(
 ) -> VolumeJudgement:
     low = high = drop = None
     if made is not None:
-        up, down = (fit_tail(ring, settings.prior).value_at(settings.threshold) for ring in (state.ups, state.downs))
+        up, down = (_tail(state, upwards, settings.prior).value_at(settings.threshold) for upwards in (True, False))
         high = None if up is None else math.expm1(min(made.value + up * made.error, 40.0))
         low = None if down is None else max(0.0, math.expm1(made.value - down * made.error))
         drop = None if low is None or made.rows <= 0 else min(1.0, 1 - low / made.rows)
