@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import uuid
 from contextlib import suppress
@@ -21,6 +22,8 @@ LOGIN_SECONDS = 15
 PROBE_SECONDS = 5.0
 """A host that takes no TCP connection within this is unreachable; the connector itself would go on trying."""
 _LOGIN_ERRORS = frozenset({250001, 251005, 251006, 390100, 390101, 390102, 390103, 390144, 390422})
+# Whole words: a port may hold the digits of a status code.
+_UNREACHABLE = re.compile(r"could not connect|timed out|timeout|max retries|\b50[23]\b", re.IGNORECASE)
 _CANCELLED_STATES = frozenset({"57014"})
 _CANCELLED_CODES = frozenset({604, 630})
 
@@ -138,8 +141,7 @@ def _probe(spec: SnowflakeConnection) -> None:
 def _login_failure(error: Error) -> WarehouseLost:
     text = _plain(error)
     refused = isinstance(error, DatabaseError) and error.errno in _LOGIN_ERRORS and not isinstance(error, HttpError)
-    unreachable = any(word in text.lower() for word in ("could not connect", "timed out", "timeout", "503", "502", "max retries"))
-    if refused and not unreachable:
+    if refused and not _UNREACHABLE.search(text):
         return WarehouseLost(ScanFailure.WAREHOUSE_REFUSED_LOGIN, f"The warehouse refused the login: {text}")
     return WarehouseLost(ScanFailure.WAREHOUSE_UNREACHABLE, f"The warehouse did not complete the login: {text}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from chalkandduster.local import bootstrap, children, roles
+from chalkandduster.local import bootstrap, children, postgres, roles
 from chalkandduster.local.postgres import BINARIES_VARIABLE, PostgresError, PostgresServer
 from tests.support.databases import Database, password_of
 
@@ -20,9 +21,12 @@ _ROLES = {role: password_of(role) for role in roles.LOGIN_ROLES}
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path / "postgres") as running:
-        yield running
+def server() -> Iterator[PostgresServer]:
+    # Not pytest's tmp_path: as root Postgres runs as nobody, who may not enter it.
+    with tempfile.TemporaryDirectory(prefix="chalkandduster-pg-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o711)
+        with PostgresServer(Path(directory) / "postgres") as running:
+            yield running
 
 
 async def test_data_and_password_survive_a_restart(server: PostgresServer) -> None:
@@ -49,13 +53,13 @@ def test_stop_leaves_no_process(server: PostgresServer) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_taken_port_is_named(server: PostgresServer, tmp_path: Path) -> None:
+def test_a_taken_port_is_named(server: PostgresServer) -> None:
     with pytest.raises(PostgresError, match=f"port {server.port} .the port is taken"):
-        PostgresServer(tmp_path / "second", port=server.port).start()
+        PostgresServer(server.directory.parent / "second", port=server.port).start()
 
 
 def test_a_second_server_on_the_same_data_is_refused(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalkandduster.local.postgres._LEFTOVER_LIMIT_S", 0.2)
+    monkeypatch.setattr(postgres, "_LEFTOVER_LIMIT_S", 0.2)
     with pytest.raises(PostgresError, match=f"process {server.pid} already serves"):
         PostgresServer(server.directory).start()
 
