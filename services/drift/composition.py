@@ -23,6 +23,7 @@ from services.common.registry_calls import RegistryApiKeys, RegistryAuditTrail
 from services.common.server import Background, serve
 from services.common.startup import CannotStart
 from services.drift.app.accept_baseline import AcceptBaseline
+from services.drift.app.answer_checks import AnswerChecks
 from services.drift.app.await_history import AwaitHistory
 from services.drift.app.cancel_backfill import CancelBackfill
 from services.drift.app.change_baseline import ChangeBaseline
@@ -50,6 +51,7 @@ from services.drift.app.validate_settings import ValidateSettings
 from services.drift.app.work_backfills import WorkBackfills
 from services.drift.clients.egress import ConnectionEgress
 from services.drift.clients.registry import RegistryClient
+from services.drift.engine.history_judge import EngineHistoryJudge
 from services.drift.rpc.errors import CATALOG
 from services.drift.rpc.servicer import DriftServicer, UseCases
 from services.drift.settings import DriftSettings
@@ -108,6 +110,7 @@ class Parts:
             evaluate_dataset=EvaluateDataset(
                 self.registry, self.look, history, self.judge, self.rebuild, self.watches, self.profiles, self.baselines, self.now, new_id
             ),
+            answer_checks=AnswerChecks(self.registry, self.watches, self.profiles, EngineHistoryJudge()),
             list_drifts=ListDrifts(self.findings, self.registry),
             get_drift=GetDrift(self.findings),
             judge_drift=JudgeDrift(self.findings, self.watches, self.registry, self.engine, self.now),

@@ -13,7 +13,8 @@ from services.drift.domain.backfill import Backfill, BackfillState, ClaimedBackf
 from services.drift.domain.baseline import Baseline, Mode
 from services.drift.domain.connection import ConnectionSpec
 from services.drift.domain.dataset import CatalogTable, DatasetDefinition
-from services.drift.domain.profile import Profile
+from services.drift.domain.history_checks import Method
+from services.drift.domain.profile import ColumnProfile, Profile
 from services.drift.domain.record import (
     Band,
     Decision,
@@ -149,6 +150,28 @@ class Engine(Protocol):
 
     def feedback(self, state: object, found: Found, verdict: FeedbackVerdict, settings: WatchSettings) -> object:
         """The state that has heard what somebody said about a finding."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricBand:
+    """Where a metric was expected, and how surprising it is."""
+
+    low: float
+    high: float
+    surprise: float
+    """1 and above is out of the ordinary."""
+
+
+class HistoryJudge(Protocol):
+    """The engine, as the one who answers single checks."""
+
+    def band(self, points: Sequence[tuple[datetime, float]], metric: str, settings: WatchSettings) -> MetricBand | None:
+        """Judges the last of the points (local times, oldest first) by those before it; None with too little history."""
+        ...
+
+    def distance(self, method: Method, past: Sequence[ColumnProfile], current: ColumnProfile) -> float | None:
+        """How far a column is from its past; None when there is nothing to compare."""
         ...
 
 

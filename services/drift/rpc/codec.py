@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +14,7 @@ from services.drift.app.diff_baselines import BaselineDiff
 from services.drift.app.validate_settings import ValidatedSettings
 from services.drift.domain.backfill import Backfill
 from services.drift.domain.baseline import Baseline, ColumnFigures, Figures, Mode
+from services.drift.domain.history_checks import AnomalyCheck, CheckAnswer, DistributionCheck, HistoryCheck, Method
 from services.drift.domain.periods import parse_label
 from services.drift.domain.profile import QUANTILE_LEVELS, ColumnKind, ColumnProfile
 from services.drift.domain.record import (
@@ -248,11 +250,39 @@ def from_backfill(backfill: Backfill) -> backfill_pb2.Backfill:
     )
 
 
-def from_evaluation(evaluation: Evaluation) -> evaluation_pb2.EvaluateDatasetResponse:
+_COMPARISONS = {
+    evaluation_pb2.DistributionCheck.COMPARISON_UNSPECIFIED: "",
+    evaluation_pb2.DistributionCheck.LESS: "<",
+    evaluation_pb2.DistributionCheck.LESS_OR_EQUAL: "<=",
+    evaluation_pb2.DistributionCheck.GREATER: ">",
+    evaluation_pb2.DistributionCheck.GREATER_OR_EQUAL: ">=",
+}
+
+
+def to_check(check: evaluation_pb2.DriftCheck) -> HistoryCheck:
+    if check.WhichOneof("kind") == "anomaly":
+        return AnomalyCheck(check.id, check.anomaly.metric, check.anomaly.column)
+    asked = check.distribution
+    method = Method(evaluation_pb2.DistributionCheck.Method.Name(asked.method).lower()) if asked.method else None
+    return DistributionCheck(check.id, asked.column, method, _COMPARISONS[asked.comparison], asked.threshold)
+
+
+def _from_answer(answer: CheckAnswer) -> evaluation_pb2.DriftCheckResult:
+    return evaluation_pb2.DriftCheckResult(
+        id=answer.id,
+        verdict=evaluation_pb2.DriftCheckResult.Verdict.Value(answer.verdict.value),
+        measured_value=_finite(answer.measured_value),
+        threshold=answer.threshold,
+        message=answer.message,
+    )
+
+
+def from_evaluation(evaluation: Evaluation, answers: Sequence[CheckAnswer]) -> evaluation_pb2.EvaluateDatasetResponse:
     return evaluation_pb2.EvaluateDatasetResponse(
         findings=[from_finding(finding, with_plots=False) for finding in evaluation.findings],
         partitions_judged=evaluation.partitions_judged,
         complete=evaluation.complete,
+        checks=[_from_answer(answer) for answer in answers],
     )
 
 

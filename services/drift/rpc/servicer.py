@@ -16,6 +16,7 @@ from services.common.context import current_call
 from services.common.paging import PageTokens, page_size
 from services.drift.app.accept_baseline import AcceptBaseline, AcceptCommand
 from services.drift.app.actor import Actor
+from services.drift.app.answer_checks import AnswerChecks
 from services.drift.app.cancel_backfill import CancelBackfill
 from services.drift.app.diff_baselines import DiffBaselines
 from services.drift.app.evaluate_dataset import EvaluateCommand, EvaluateDataset
@@ -45,6 +46,7 @@ class UseCases:
     """All that callers can ask of drift."""
 
     evaluate_dataset: EvaluateDataset
+    answer_checks: AnswerChecks
     list_drifts: ListDrifts
     get_drift: GetDrift
     judge_drift: JudgeDrift
@@ -75,7 +77,9 @@ class DriftServicer(DriftServiceServicer):
         remaining = current_call().remaining_seconds()
         limit = self._evaluation_seconds if remaining is None else min(self._evaluation_seconds, remaining - _MARGIN_SECONDS)
         command = EvaluateCommand(_tenant(), _canonical(request.dataset_id), _canonical(request.run_id), limit)
-        return codec.from_evaluation(await self._do.evaluate_dataset.execute(command))
+        evaluation = await self._do.evaluate_dataset.execute(command)
+        checks = [codec.to_check(check) for check in request.checks]
+        return codec.from_evaluation(evaluation, await self._do.answer_checks.execute(_tenant(), command.dataset_id, checks))
 
     async def ListDrifts(self, request: finding_pb2.ListDriftsRequest, context: _Context) -> finding_pb2.ListDriftsResponse:  # noqa: N802
         wanted = codec.to_filter(request)

@@ -15,14 +15,15 @@ METRICS = (
     "row_count",
     "missing_count",
     "missing_percent",
-    "duplicate_count",
-    "duplicate_percent",
     "avg",
     "min",
     "max",
     "stddev",
-    "freshness",
+    "avg_length",
+    "min_length",
+    "max_length",
 )
+"""What profiles hold."""
 METHODS = ("ks", "chi_square", "psi", "swd", "semd")
 _COLUMN = r'("[^"\n]{1,255}"|[^\s(),"]{1,255})'
 _ANOMALY = re.compile(rf"anomaly (?:detection|score) for (\w+)(?:\s*\(\s*{_COLUMN}\s*\))?\s*(?:<\s*[\w.]+)?\s*\Z")
@@ -71,7 +72,7 @@ def _anomaly(text: str) -> AnomalyQuestion:
     metric, column = found.group(1), (found.group(2) or "").strip('"')
     if metric not in METRICS:
         raise NotAnswerable(f"The history has no metric {metric}; it has {', '.join(METRICS)}.")
-    if (metric == "row_count") == bool(column) and metric != "freshness":
+    if (metric == "row_count") == bool(column):
         raise NotAnswerable(f"`{metric}` {'takes no column' if column else 'needs a column'} here.")
     return AnomalyQuestion(metric, column)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalkandduster.drift.v1 import baseline_pb2, finding_pb2, profile_pb2
+from chalkandduster.drift.v1 import baseline_pb2, evaluation_pb2, finding_pb2, profile_pb2
 from services.drift.engine.drift_engine import DriftEngine
 from tests.integration.drift.harness import NOON, Drift, running_drift
 from tests.integration.drift.tables import DAILY, more_sales, orders, sales
@@ -129,3 +129,18 @@ async def test_history_of_three_says_little_and_says_so(real: Drift) -> None:
     profiles = (await real.user().call("ListProfiles", profile_pb2.ListProfilesRequest(dataset_id=dataset))).profiles
     assert len(profiles) == 4
     assert not profiles[0].HasField("band") or profiles[0].band.smallest_change > 0.3
+
+
+async def test_checks_of_a_run_are_answered_from_the_history(real: Drift) -> None:
+    await sales(real)
+    await real.sql("DELETE FROM shop.sales WHERE created_at >= '2026-03-11' AND id % 10 > 1")
+    dataset = real.dataset("sales", DAILY)
+    checks = [
+        evaluation_pb2.DriftCheck(id="rows", anomaly=evaluation_pb2.AnomalyCheck(metric="row_count")),
+        evaluation_pb2.DriftCheck(id="tarot", anomaly=evaluation_pb2.AnomalyCheck(metric="tarot", column="x")),
+        evaluation_pb2.DriftCheck(id="country", distribution=evaluation_pb2.DistributionCheck(column="COUNTRY", threshold=0.0001)),
+    ]
+    answer = await real.service().evaluate(dataset, checks=checks)
+    verdicts = {result.id: evaluation_pb2.DriftCheckResult.Verdict.Name(result.verdict) for result in answer.checks}
+    assert verdicts == {"rows": "FAIL", "tarot": "ERROR", "country": "PASS"}
+    assert answer.checks[0].message.startswith(f"row_count is {answer.checks[0].measured_value:g}, expected between ")
