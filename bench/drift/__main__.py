@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.drift.data import ROOT, load_module, profiles
-from bench.drift.peers import DISTRIBUTION_PEERS, VOLUME_PEERS, distribution_peer, volume_peer
+from bench.drift.peers import VOLUME_PEERS, distribution_peers, volume_peer
 from bench.drift.report import comparison, leave_one_out, recall_table
 from bench.drift.speed import against_evidently, judgement_cost, profile_ratio
 from bench.drift.tracks import distribution_track, schema_track, volume_track
@@ -45,7 +45,7 @@ def _distribution(folder: Path, split: str, score: Any, with_peers: bool) -> dic
     _say(f"leave one table out: {json.dumps(result['leave_one_table_out'])}")
     if with_peers:
         streams = {s: profiles(folder, split, s, data) for s in data.streams}
-        peers = {name: judged(distribution_peer(rule, streams)) for name, rule in DISTRIBUTION_PEERS.items()}
+        peers = {name: judged(rows_of) for name, rows_of in distribution_peers(streams).items()}
         _tables("distribution", result["engine"], peers)
         result["peers"] = peers
     return result

@@ -8,7 +8,6 @@ which loses little. Deequ-like: any metric outside the past minimum and maximum 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +21,19 @@ from services.drift.methods.wasserstein import wasserstein
 
 Row = dict[str, Any]
 WINDOW = 14
-Rule = Callable[[Sequence[Profile], Profile], tuple[bool, list[str]]]
+Pair = tuple[str, list[float], list[float], bool, Sequence[ColumnProfile], ColumnProfile]
+"""Column, counts before, counts now, whether bins are ordered, profiles before, profile now."""
+Metrics = dict[tuple[str, str], float]
+Answer = tuple[bool, list[str]]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    middle = _mean(values)
+    return math.sqrt(sum((v - middle) ** 2 for v in values) / (len(values) - 1))
 
 
 def _counts(column: ColumnProfile) -> tuple[dict[str, float], bool]:
@@ -32,9 +43,7 @@ def _counts(column: ColumnProfile) -> tuple[dict[str, float], bool]:
     return {f"{i:03d}": float(n) for i, n in enumerate(column.histogram or column.hours)}, True
 
 
-def _pairs(
-    past: Sequence[Profile], now: Profile
-) -> list[tuple[str, list[float], list[float], bool, Sequence[ColumnProfile], ColumnProfile]]:
+def _pairs(past: Sequence[Profile], now: Profile) -> list[Pair]:
     out = []
     for i, column in enumerate(now.columns):
         before: Sequence[ColumnProfile] = [p.columns[i] for p in past if i < len(p.columns)]
@@ -57,18 +66,17 @@ def _ks(before: list[float], now: list[float]) -> tuple[float, float]:
     return gap, float(kstwobign.sf(gap * math.sqrt(n * m / (n + m))))
 
 
-def any_ks(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]:
-    found = [(p, name) for name, b, c, ordered, _, _ in _pairs(past, now) if ordered and (p := _ks(b, c)[1]) < 0.05]
+def any_ks(pairs: Sequence[Pair]) -> Answer:
+    found = [(p, name) for name, b, c, ordered, _, _ in pairs if ordered and (p := _ks(b, c)[1]) < 0.05]
     return bool(found), [name for _, name in sorted(found)]
 
 
-def any_psi(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]:
-    found = [(-v, name) for name, b, c, _, _, _ in _pairs(past, now) if (v := psi(b, c)) > 0.2]
+def any_psi(pairs: Sequence[Pair]) -> Answer:
+    found = [(-v, name) for name, b, c, _, _, _ in pairs if (v := psi(b, c)) > 0.2]
     return bool(found), [name for _, name in sorted(found)]
 
 
-def evidently(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]:
-    pairs = _pairs(past, now)
+def evidently(pairs: Sequence[Pair]) -> Answer:
     drifted = [name for name, b, c, ordered, before, column in pairs if _evidently_column(b, c, ordered, before, column)]
     return len(drifted) >= 0.5 * max(1, len(pairs)), drifted
 
@@ -79,12 +87,12 @@ def _evidently_column(b: list[float], c: list[float], ordered: bool, before: Seq
     known = [x for x in before if x.quantiles]
     if not ordered or not column.quantiles or not known:
         return jensen_shannon(b, c) > 0.1
-    middle = [statistics.fmean(x.quantiles[i] for x in known) for i in range(len(QUANTILE_LEVELS))]
-    deviation = statistics.fmean(x.stddev or 0.0 for x in known) or 1e-9
+    middle = [_mean([x.quantiles[i] for x in known]) for i in range(len(QUANTILE_LEVELS))]
+    deviation = _mean([x.stddev or 0.0 for x in known]) or 1e-9
     return wasserstein(middle, column.quantiles, QUANTILE_LEVELS) / deviation > 0.1
 
 
-def _metrics(profile: Profile) -> dict[tuple[str, str], float]:
+def _metrics(profile: Profile) -> Metrics:
     out = {("", "rows"): float(profile.rows)}
     for c in profile.columns:
         out[(c.name, "null")] = c.nulls / max(1, profile.rows)
@@ -94,9 +102,9 @@ def _metrics(profile: Profile) -> dict[tuple[str, str], float]:
     return out
 
 
-def constraints(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]:
-    history, names = [_metrics(p) for p in past], []
-    for key, value in _metrics(now).items():
+def constraints(history: Sequence[Metrics], now: Metrics) -> Answer:
+    names = []
+    for key, value in now.items():
         known = [h[key] for h in history if key in h]
         if len(known) >= 5:
             low, high = min(known), max(known)
@@ -106,37 +114,48 @@ def constraints(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]
     return bool(names), [n for n in names if n]
 
 
-def z_scores(past: Sequence[Profile], now: Profile) -> tuple[bool, list[str]]:
-    history, found = [_metrics(p) for p in past], []
-    for key, value in _metrics(now).items():
+def z_scores(history: Sequence[Metrics], now: Metrics) -> Answer:
+    found = []
+    for key, value in now.items():
         known = [h[key] for h in history if key in h]
-        if len(known) >= 5 and (deviation := statistics.stdev(known)) > 0 and (z := abs(value - statistics.fmean(known)) / deviation) > 3:
+        if len(known) >= 5 and (deviation := _deviation(known)) > 0 and (z := abs(value - _mean(known)) / deviation) > 3:
             found.append((-z, key[0]))
     return bool(found), [n for _, n in sorted(found) if n]
 
 
-DISTRIBUTION_PEERS: dict[str, Rule] = {
+SHAPE_RULES: dict[str, Callable[[Sequence[Pair]], Answer]] = {
     "Evidently default preset (rebuilt)": evidently,
     "KS p < 0.05, any column": any_ks,
     "PSI > 0.2, any column": any_psi,
+}
+METRIC_RULES: dict[str, Callable[[Sequence[Metrics], Metrics], Answer]] = {
     "Deequ-like constraints": constraints,
     "z 3 per metric, 14 days": z_scores,
 }
 
 
-def distribution_peer(rule: Rule, streams: dict[str, list[Profile]]) -> list[Row]:
-    """Predictions of a rule. Base partitions are shared by many streams, so equal windows are judged once."""
-    rows, known = [], {}
+def distribution_peers(streams: dict[str, list[Profile]]) -> dict[str, list[Row]]:
+    """Predictions of all rules. Base partitions are shared by many streams, so equal windows are judged once."""
+    rows: dict[str, list[Row]] = {name: [] for name in (*SHAPE_RULES, *METRIC_RULES)}
+    metrics = {id(p): _metrics(p) for parts in streams.values() for p in parts}
+    known: dict[tuple[int, ...], dict[str, Answer]] = {}
     for stream, parts in streams.items():
         filled = [p for p in parts if p.rows]
         for i, profile in enumerate(filled):
             past = filled[max(0, i - WINDOW) : i]
             key = (id(profile), *(id(p) for p in past))
             if key not in known:
-                known[key] = rule(past, profile) if len(past) >= 3 else (False, [])
-            alert, columns = known[key]
-            rows.append({"stream": stream, "partition": profile.partition, "alert": alert, "columns": columns[:3]})
+                known[key] = _answers(past, profile, metrics) if len(past) >= 3 else {}
+            for name, out in rows.items():
+                alert, columns = known[key].get(name, (False, []))
+                out.append({"stream": stream, "partition": profile.partition, "alert": alert, "columns": columns[:3]})
     return rows
+
+
+def _answers(past: Sequence[Profile], now: Profile, metrics: dict[int, Metrics]) -> dict[str, Answer]:
+    pairs, history = _pairs(past, now), [metrics[id(p)] for p in past]
+    shapes = {name: rule(pairs) for name, rule in SHAPE_RULES.items()}
+    return shapes | {name: rule(history, metrics[id(now)]) for name, rule in METRIC_RULES.items()}
 
 
 def _rate_of_change(past: Sequence[float], now: float, _: Any) -> bool:
@@ -146,8 +165,8 @@ def _rate_of_change(past: Sequence[float], now: float, _: Any) -> bool:
 def _z(past: Sequence[float], now: float) -> float:
     if len(past) < 5:
         return 0.0
-    deviation = statistics.stdev(past)
-    return abs(now - statistics.fmean(past)) / deviation if deviation else 0.0
+    deviation = _deviation(past)
+    return abs(now - _mean(past)) / deviation if deviation else 0.0
 
 
 def _z_28(past: Sequence[float], now: float, _: Any) -> bool:
@@ -168,7 +187,7 @@ def _percentile_change(past: Sequence[float], now: float, _: Any) -> bool:
     changes = [b - a for a, b in zip(past[-91:], past[-90:], strict=False)]
     if len(changes) < 20:
         return False
-    middle, deviation = statistics.fmean(changes), statistics.stdev(changes)
+    middle, deviation = _mean(changes), _deviation(changes)
     return deviation > 0 and abs(now - past[-1] - middle) > 2.58 * deviation
 
 

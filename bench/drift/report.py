@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 Scores = dict[str, Any]
-STRICTNESS = (1.0, 1.04, 1.08, 1.12, 1.16, 1.2, 1.3)
+STRICTNESS = (1.0, 1.05, 1.1, 1.2, 1.3)
 """Multiples of the threshold that the other tables may choose from."""
 
 
